@@ -1,0 +1,56 @@
+"""HTTP as sources and channels see it: one request, one bounded answer, one deadline."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from attrs import field, frozen
+
+from token_monitor.core.errors import Failure
+from token_monitor.core.secret import Secret
+
+
+@frozen
+class Request:
+    """url and header values are secrets: either may carry a credential."""
+
+    method: str
+    url: Secret
+    headers: Mapping[str, Secret] = field(factory=dict)
+    body: bytes | None = None
+
+
+@frozen
+class Response:
+    """headers: names in lower case.
+    retry_after: of a `Retry-After` header, seconds from now, whichever of its two forms it had.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    retry_after: float | None = None
+
+
+class HttpError(Exception):
+    """There was no whole answer.
+
+    kind: TIMEOUT, DNS, CONNECTION, TLS or TOO_LARGE.
+    sent: the other side may have seen the request.
+    """
+
+    def __init__(self, kind: Failure, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.sent = sent
+
+
+class HttpClient(Protocol):
+    """Follows no redirect, keeps no cookie, verifies TLS, reads at most 1 MiB."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        """The answer, whole, within `timeout` seconds of wall clock.
+
+        Raises HttpError: no whole answer in time.
+        """
+        ...

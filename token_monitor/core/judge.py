@@ -1,0 +1,135 @@
+"""The judge: (rule, state, reading, now) → (state, alert). The rules are J1 to J13 of the specification."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import evolve, field, frozen
+
+from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.episode import Episode, Standing, advance
+from token_monitor.core.reading import Reading
+from token_monitor.core.rules import LimitMissing, Rule, Verdict, assess
+from token_monitor.core.time import Now
+from token_monitor.core.words import Kind, Reason, State, Trigger
+
+PRIMARY = "primary"
+
+
+@frozen
+class Subject:
+    """What is judged. Its state and history belong to (account, credential label, quantity) (rule J13).
+
+    quantity: empty for the subjects `visibility` and `credential` of an account.
+    """
+
+    kind: Kind
+    account: str
+    quantity: str = ""
+    label: str = PRIMARY
+
+    @property
+    def name(self) -> str:
+        """What messages call it: `facefusion/balance`, `facefusion/credential`."""
+        return f"{self.account}/{self.quantity or self.kind.value}"
+
+
+@frozen
+class SubjectState:
+    """What the judge remembers of a subject. Survives restarts; never lives on a settings object.
+
+    sequence: the steady time at which the last judged request was started (rule J10).
+    rule: the rule of the last judgement, to tell what an edit of the rule has caused (rule J9).
+    reading, read_at: the last judged one and its wall time, for people.
+    """
+
+    standing: Standing = field(factory=Standing)
+    crossed: frozenset[State] = frozenset()
+    rule: Rule | None = None
+    sequence: float = 0.0
+    reading: Reading | None = None
+    read_at: datetime | None = None
+
+
+def judge(
+    subject: Subject, rule: Rule, state: SubjectState, reading: Reading, sequence: float, now: Now, cooldown: float
+) -> tuple[SubjectState, Alert | None]:
+    """The state after `reading`, and the alert it raises, if any.
+
+    sequence: the steady time at which the request of the reading was started; one not newer than the last is ignored.
+    cooldown: seconds within which one state is announced at most once.
+    Raises LimitMissing: the rule has a percentage and the reading no limit.
+    """
+    if sequence <= state.sequence:
+        return state, None
+    edited = state.rule is not None and state.rule != rule
+    verdict = assess(rule, frozenset() if edited else state.crossed, reading)
+    standing, reason = advance(subject.name, state.standing, verdict.state, now, cooldown, remind=not verdict.in_band)
+    if reason is Reason.RECOVERED and edited and _still_wrong(state, reading):
+        reason = Reason.RULE_CHANGED
+    after = SubjectState(standing, verdict.crossed, rule, sequence, reading, now.wall)
+    if reason is None:
+        return after, None
+    episode = _announced_in(standing, state.standing)
+    return after, _alert(subject, verdict.state, reason, episode, now, _measured(verdict, reading))
+
+
+def observe(
+    subject: Subject, state: SubjectState, seen: State, now: Now, cooldown: float, *, remind: bool = True
+) -> tuple[SubjectState, Alert | None]:
+    """The judge of the subjects without a number: `visibility` and `credential` (rule J11)."""
+    standing, reason = advance(subject.name, state.standing, seen, now, cooldown, remind=remind)
+    after = evolve(state, standing=standing)
+    if reason is None:
+        return after, None
+    return after, _alert(subject, seen, reason, _announced_in(standing, state.standing), now)
+
+
+def close(subject: Subject, state: SubjectState, reason: Reason, now: Now) -> tuple[SubjectState, Alert | None]:
+    """End the episode without a reading: the account or the rule is gone (rule J9). The stamps stay."""
+    episode = state.standing.episode
+    after = evolve(state, standing=evolve(state.standing, state=State.UNKNOWN, episode=None))
+    if episode is None or episode.told is None:
+        return after, None
+    measured = None
+    if state.reading is not None:
+        threshold = state.rule.warning if state.rule else None
+        bound = threshold.number if threshold and not threshold.percent else Decimal(0)
+        measured = _measured(Verdict(State.OK, Trigger.THRESHOLD, bound, frozenset()), state.reading)
+    return after, _alert(subject, State.OK, reason, episode, now, measured)
+
+
+def _still_wrong(state: SubjectState, reading: Reading) -> bool:
+    """Whether the rule before the edit would still hold the episode open."""
+    assert state.rule is not None
+    try:
+        return assess(state.rule, state.crossed, reading).state.rank > 0
+    except LimitMissing:
+        return True
+
+
+def _announced_in(after: Standing, before: Standing) -> Episode:
+    """The episode an announcement belongs to; one that closes belongs to the episode it ended."""
+    episode = after.episode or before.episode
+    assert episode is not None
+    return episode
+
+
+def _measured(verdict: Verdict, reading: Reading) -> Measured:
+    return Measured(reading.quantity, verdict.trigger, reading.value, verdict.threshold, reading.limit, reading.unit)
+
+
+def _alert(
+    subject: Subject, state: State, reason: Reason, episode: Episode, now: Now, measured: Measured | None = None
+) -> Alert:
+    number = episode.count + 1 if reason.closes else episode.count
+    return Alert(
+        id=f"{episode.id}-{number}",
+        kind=subject.kind,
+        subject=subject.name,
+        account=subject.account,
+        state=state,
+        reason=reason,
+        episode=episode.id,
+        at=now.wall,
+        measured=measured,
+    )

@@ -1,0 +1,52 @@
+"""What the outbox holds: an alert on its way to one channel."""
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from token_monitor.core.alert import Alert
+
+
+@frozen
+class Message:
+    """An alert and what it says to people, rendered when it was raised: a retry sends the same."""
+
+    alert: Alert
+    text: str
+
+
+@frozen
+class Delivery:
+    """One message owed to one channel. Times are steady seconds.
+
+    failures: refused or unanswered attempts that count against it (rule O2).
+    hopeless_since: when it had failed so often that it may be given up; None before.
+    """
+
+    row: int
+    channel: str
+    message: Message
+    created: float
+    failures: int = 0
+    hopeless_since: float | None = None
+
+
+class Fate(StrEnum):
+    """How a delivery stands. Every one but PENDING is final."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"
+
+
+@frozen
+class Backlog:
+    """What a channel owes.
+
+    last_error: of the latest attempt, None if it succeeded.
+    """
+
+    pending: int = 0
+    dead: int = 0
+    last_error: str | None = None

@@ -1,0 +1,137 @@
+"""What the core asks of the world. Adapters implement these; the wiring is in `app`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from attrs import field, frozen
+
+from token_monitor.core.alert import Alert
+from token_monitor.core.errors import ChannelError
+from token_monitor.core.judge import Subject, SubjectState
+from token_monitor.core.message import Backlog, Delivery, Message
+from token_monitor.core.reading import Reading
+from token_monitor.core.secret import Secret
+from token_monitor.core.time import Now
+
+
+class Clock(Protocol):
+    """Gives both times at once."""
+
+    def now(self) -> Now: ...
+
+
+class Source(Protocol):
+    """Asks one provider about one account.
+
+    quantities: their names, in order; the first stands for the account where only one can (an HTTP 402).
+    host: polls of one host share a cap.
+    """
+
+    quantities: Sequence[str]
+    host: str
+
+    def fetch(self, credential: Secret, timeout: float) -> Sequence[Reading]:
+        """The readings of this moment, in the order of `quantities`; a quantity missing from the answer is left out.
+
+        Raises SourceError: no reading, and why.
+        """
+        ...
+
+
+class Channel(Protocol):
+    """Takes alerts to one receiver. Called by one thread."""
+
+    def send(self, message: Message) -> str:
+        """Deliver, and return what the receiver answered, in one line. Returning is the acknowledgement.
+
+        Raises ChannelError: it was not acknowledged.
+        """
+        ...
+
+
+@frozen
+class Change:
+    """What one poll changed, stored in one transaction together with the messages it raised.
+
+    failures: of the account, the failed polls in a row.
+    messages: each with the channels it goes to.
+    """
+
+    account: str
+    subjects: Mapping[Subject, SubjectState] = field(factory=dict)
+    failures: int | None = None
+    messages: Sequence[tuple[Message, Sequence[str]]] = ()
+
+
+class StateStore(Protocol):
+    """The memory of the judge."""
+
+    def subjects(self) -> Mapping[Subject, SubjectState]: ...
+
+    def failures(self) -> Mapping[str, int]:
+        """Failed polls in a row, by account."""
+        ...
+
+    def commit(self, change: Change, now: float) -> None:
+        """Store state and messages: all of it or nothing. A closing message goes only where its episode was told."""
+        ...
+
+    def forget(self, accounts_kept: Iterable[str], before: float) -> None:
+        """Drop the states of accounts that are gone, if untouched since `before`."""
+        ...
+
+
+class Outbox(Protocol):
+    """The deliveries owed. Times are steady seconds."""
+
+    def next_delivery(self, channel: str) -> Delivery | None:
+        """Of the oldest pending deliveries of each subject, the one attempted least recently."""
+        ...
+
+    def begin(self, delivery: Delivery, now: float) -> None:
+        """Record that an attempt starts, before it does."""
+        ...
+
+    def sent(self, delivery: Delivery, now: float) -> None:
+        """Record the acknowledgement."""
+        ...
+
+    def failed(self, delivery: Delivery, error: ChannelError, hopeless_since: float | None, now: float) -> None:
+        """Record a failed attempt; the delivery stays pending."""
+        ...
+
+    def bury(self, delivery: Delivery, error: ChannelError, why: str, now: float) -> None:
+        """Record a failed attempt that was the last."""
+        ...
+
+    def passed_since(self, delivery: Delivery, since: float) -> int:
+        """How many deliveries of other subjects this channel has sent since."""
+        ...
+
+    def hold(self, channel: str, until: float) -> None:
+        """Remember that the receiver asked not to be called before `until`."""
+        ...
+
+    def held_until(self, channel: str) -> float: ...
+
+    def backlogs(self) -> Mapping[str, Backlog]:
+        """By channel."""
+        ...
+
+    def adopt(self, channels: Iterable[str], now: float) -> None:
+        """These are the channels there are: park the deliveries of others, take up those of returned ones."""
+        ...
+
+    def prune(self, now: float) -> None:
+        """Bury what was parked too long, drop what is done and past its retention."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Counts what happens."""
+
+    def polled(self, account: str, outcome: str, seconds: float) -> None: ...
+
+    def alerted(self, alert: Alert) -> None: ...
+
+    def delivered(self, channel: str, outcome: str) -> None: ...

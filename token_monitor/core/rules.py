@@ -1,0 +1,103 @@
+"""Thresholds with hysteresis (rules J2, J3): what a reading means, given which bounds it had already crossed."""
+
+from decimal import Decimal
+from typing import Final
+
+from attrs import frozen
+
+from token_monitor.core.number import plain
+from token_monitor.core.reading import Reading
+from token_monitor.core.words import State, Trigger
+
+
+class LimitMissing(ValueError):
+    """A percentage was asked for, and the reading has no limit to take it of."""
+
+
+@frozen
+class Bound:
+    """A number of units, or a percentage of the limit."""
+
+    number: Decimal
+    percent: bool = False
+
+    def of(self, whole: Decimal | None) -> Decimal:
+        """The bound in units. Raises LimitMissing for a percentage of nothing."""
+        if not self.percent:
+            return self.number
+        if whole is None:
+            raise LimitMissing
+        return self.number * whole / 100
+
+    def __str__(self) -> str:
+        return plain(self.number) + "%" * self.percent
+
+
+MARGIN: Final = Bound(Decimal(5), percent=True)
+
+
+@frozen
+class Rule:
+    """When a quantity is `low` and when `critical`.
+
+    margin: how far above a bound the value must rise to have left it; a percentage is of the bound itself.
+    """
+
+    warning: Bound | None = None
+    critical: Bound | None = None
+    margin: Bound = MARGIN
+
+    @property
+    def needs_limit(self) -> bool:
+        return any(bound is not None and bound.percent for bound in (self.warning, self.critical))
+
+    def exit(self, threshold: Decimal, limit: Decimal | None) -> Decimal:
+        """The value at which a crossed threshold is left; a full account always leaves it."""
+        above = threshold + self.margin.of(abs(threshold))
+        return above if limit is None else min(above, max(threshold, limit))
+
+
+@frozen
+class Verdict:
+    """What a rule says of a reading.
+
+    threshold: the bound of `state` in units; 0 for exhausted and arrears; the warning bound when nothing is wrong.
+    crossed: the bounds entered and not left, to be handed back with the next reading.
+    in_band: the value is back above the bound but has not left it; no reminders there.
+    """
+
+    state: State
+    trigger: Trigger
+    threshold: Decimal
+    crossed: frozenset[State]
+    in_band: bool = False
+
+
+def assess(rule: Rule, crossed: frozenset[State], reading: Reading) -> Verdict:
+    """The verdict of `rule` on `reading`. Raises LimitMissing for a percentage without a limit."""
+    if reading.unlimited:
+        return Verdict(State.UNLIMITED, Trigger.THRESHOLD, Decimal(0), frozenset())
+    if reading.value is None:
+        return Verdict(State.EXHAUSTED, Trigger.STATUS, Decimal(0), crossed)
+    value = reading.value
+    thresholds = {
+        state: bound.of(reading.limit)
+        for state, bound in ((State.CRITICAL, rule.critical), (State.LOW, rule.warning))
+        if bound is not None
+    }
+    now_crossed = frozenset(
+        state
+        for state, threshold in thresholds.items()
+        if value < threshold or (state in crossed and value < rule.exit(threshold, reading.limit))
+    )
+    if value < 0:
+        return Verdict(State.ARREARS, Trigger.THRESHOLD, Decimal(0), now_crossed)
+    if value == 0:
+        return Verdict(State.EXHAUSTED, Trigger.THRESHOLD, Decimal(0), now_crossed)
+    if not reading.available:
+        return Verdict(State.EXHAUSTED, Trigger.FLAG, Decimal(0), now_crossed)
+    for state, threshold in thresholds.items():
+        if state in now_crossed:
+            return Verdict(state, Trigger.THRESHOLD, threshold, now_crossed, in_band=value >= threshold)
+    calm = thresholds.get(State.LOW, thresholds.get(State.CRITICAL, Decimal(0)))
+    return Verdict(State.OK, Trigger.THRESHOLD, calm, now_crossed)

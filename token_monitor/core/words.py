@@ -1,0 +1,74 @@
+"""The closed vocabularies: one word for one thing, in code, logs, metrics and messages."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a subject stands. `rank` orders the severities (rule J2)."""
+
+    OK = "ok"
+    LOW = "low"
+    CRITICAL = "critical"
+    EXHAUSTED = "exhausted"
+    ARREARS = "arrears"
+    UNLIMITED = "unlimited"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+
+_RANK = {
+    State.OK: 0, State.UNLIMITED: 0, State.UNKNOWN: 0,
+    State.LOW: 1, State.CRITICAL: 2, State.EXHAUSTED: 3, State.ARREARS: 4,
+}  # fmt: skip
+
+
+class Level(StrEnum):
+    """How loud a message is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class Reason(StrEnum):
+    """Why an alert was raised."""
+
+    FIRST = "first"
+    ESCALATED = "escalated"
+    REMINDER = "reminder"
+    RECOVERED = "recovered"
+    RULE_CHANGED = "rule_changed"
+    ACCOUNT_REMOVED = "account_removed"
+
+    @property
+    def closes(self) -> bool:
+        """Whether it ends its episode."""
+        return self in (Reason.RECOVERED, Reason.RULE_CHANGED, Reason.ACCOUNT_REMOVED)
+
+
+class Trigger(StrEnum):
+    """Which part of a reading decided the state."""
+
+    THRESHOLD = "threshold"
+    FLAG = "flag"
+    STATUS = "status"
+
+
+class Kind(StrEnum):
+    """What an alert is about."""
+
+    ACCOUNT = "account"
+    VISIBILITY = "visibility"
+    CREDENTIAL = "credential"
+    TEST = "test"
+
+
+class Language(StrEnum):
+    """The language of the texts people read."""
+
+    EN = "en"
+    ZH = "zh"
