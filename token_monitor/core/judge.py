@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 from token_monitor.core.alert import Alert, Measured
 from token_monitor.core.episode import Episode, Standing, advance
 from token_monitor.core.reading import Reading
-from token_monitor.core.rules import LimitMissing, Rule, Verdict, assess
+from token_monitor.core.rules import LimitMissingError, Rule, Verdict, assess
 from token_monitor.core.time import Now
 from token_monitor.core.words import Kind, Reason, State, Trigger
 
@@ -57,7 +57,7 @@ def judge(
 
     sequence: the steady time at which the request of the reading was started; one not newer than the last is ignored.
     cooldown: seconds within which one state is announced at most once.
-    Raises LimitMissing: the rule has a percentage and the reading no limit.
+    Raises LimitMissingError: the rule has a percentage and the reading no limit.
     """
     if sequence <= state.sequence:
         return state, None
@@ -103,7 +103,7 @@ def _still_wrong(state: SubjectState, reading: Reading) -> bool:
     assert state.rule is not None
     try:
         return assess(state.rule, state.crossed, reading).state.rank > 0
-    except LimitMissing:
+    except LimitMissingError:
         return True
 
 

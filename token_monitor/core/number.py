@@ -26,7 +26,7 @@ def bounded(number: Decimal) -> Decimal:
 
     Raises ValueError: NaN, infinite, over 40 digits, or an exponent beyond ±30. (`1E+999999` would write a megabyte.)
     """
-    sign, digits, exponent = number.as_tuple()
+    _sign, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise ValueError("not a finite number")
     if len(digits) > MAX_DIGITS or abs(exponent) > MAX_EXPONENT or abs(number.adjusted()) > MAX_DIGITS:

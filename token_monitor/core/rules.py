@@ -10,7 +10,7 @@ from token_monitor.core.reading import Reading
 from token_monitor.core.words import State, Trigger
 
 
-class LimitMissing(ValueError):
+class LimitMissingError(ValueError):
     """A percentage was asked for, and the reading has no limit to take it of."""
 
 
@@ -22,11 +22,11 @@ class Bound:
     percent: bool = False
 
     def of(self, whole: Decimal | None) -> Decimal:
-        """The bound in units. Raises LimitMissing for a percentage of nothing."""
+        """The bound in units. Raises LimitMissingError for a percentage of nothing."""
         if not self.percent:
             return self.number
         if whole is None:
-            raise LimitMissing
+            raise LimitMissingError
         return self.number * whole / 100
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def assess(rule: Rule, crossed: frozenset[State], reading: Reading) -> Verdict:
-    """The verdict of `rule` on `reading`. Raises LimitMissing for a percentage without a limit."""
+    """The verdict of `rule` on `reading`. Raises LimitMissingError for a percentage without a limit."""
     if reading.unlimited:
         return Verdict(State.UNLIMITED, Trigger.THRESHOLD, Decimal(0), frozenset())
     if reading.value is None:

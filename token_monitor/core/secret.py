@@ -45,7 +45,7 @@ def redact(text: str) -> str:
     A safety net for texts we did not write (an exception's message, a traceback): our own texts never hold one.
     Values shorter than 6 characters are left alone, they would mask ordinary words.
     """
-    for secret in sorted(tuple(_alive), key=lambda s: -len(s.reveal())):
+    for secret in sorted(list(_alive), key=lambda s: -len(s.reveal())):
         value = secret.reveal()
         if len(value) >= 6:
             for form in {value, quote(value, safe=""), quote(value)}:

@@ -1,0 +1,77 @@
+"""The settings, parsed once and frozen. State never lives here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import field, frozen
+
+from token_monitor.config.credential import Credential
+from token_monitor.core.rules import Rule
+from token_monitor.core.secret import Secret
+from token_monitor.core.words import Language
+
+
+@frozen
+class AccountSettings:
+    """One account to watch. Durations in seconds.
+
+    source: the settings type of its provider, from the registry.
+    rules: by quantity, in the order of the source.
+    timeout: the wall-clock deadline of one poll.
+    channels: names; `stdout` is always among them.
+    """
+
+    name: str
+    provider: str
+    source: object
+    credential: Credential
+    rules: Mapping[str, Rule]
+    channels: Sequence[str]
+    interval: float = 300.0
+    timeout: float = 10.0
+    cooldown: float = 1800.0
+    max_failures: int = 5
+    notify_when_blind: bool = False
+    language: Language = Language.EN
+
+
+@frozen
+class ChannelSettings:
+    """One named channel.
+
+    options: the settings type of its `type`, from the registry.
+    """
+
+    name: str
+    type: str
+    options: object
+
+
+@frozen
+class DaemonSettings:
+    """What concerns the process, not an account.
+
+    data: the folder of the databases; None keeps them in memory.
+    listen: host and port of the HTTP server; None is off.
+    api_key: the bearer token that changing something asks for.
+    log_format: `json` or `console`.
+    """
+
+    data: Path | None
+    listen: tuple[str, int] | None
+    api_key: Secret | None
+    log_level: str
+    log_format: str
+
+
+@frozen
+class Settings:
+    """Everything a user wrote, and the defaults for what they did not.
+
+    notices: one line each, for the log: what was set and is ignored.
+    """
+
+    accounts: Sequence[AccountSettings]
+    channels: Mapping[str, ChannelSettings]
+    daemon: DaemonSettings
+    notices: Sequence[str] = field(default=())

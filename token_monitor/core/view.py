@@ -1,0 +1,66 @@
+"""What there is to see: read models for the status API, metrics and `status`. They decide nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import frozen
+
+from token_monitor.core.message import Backlog
+from token_monitor.core.words import State
+
+
+@frozen
+class QuantityView:
+    """One quantity as last judged.
+
+    error: why the latest poll gave no number for it; None if it did.
+    episode: the id of the open episode.
+    read_at: wall time of the reading shown.
+    """
+
+    account: str
+    quantity: str
+    state: State
+    balance: Decimal | None
+    limit: Decimal | None
+    unit: str
+    error: str | None
+    episode: str | None
+    read_at: datetime | None
+
+
+@frozen
+class AccountView:
+    """One account.
+
+    tried: a poll has finished since the start, whatever came of it.
+    failures: failed polls in a row; `silent` when they reached the account's maximum.
+    credential: OK, CRITICAL when rejected, UNKNOWN before the first answer.
+    """
+
+    name: str
+    quantities: Sequence[QuantityView]
+    tried: bool
+    failures: int
+    silent: bool
+    credential: State
+    last_success: datetime | None
+
+
+@frozen
+class Snapshot:
+    """Everything at one moment.
+
+    problems: why the daemon is unhealthy, a line each; empty when it is well.
+    """
+
+    accounts: Sequence[AccountView]
+    backlogs: Mapping[str, Backlog]
+    durable: bool
+    problems: Sequence[str]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every account was tried once."""
+        return all(account.tried for account in self.accounts)
