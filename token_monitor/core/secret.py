@@ -1,5 +1,6 @@
 """Secrets that do not print."""
 
+from threading import Lock
 from typing import NoReturn, final
 from urllib.parse import quote
 from weakref import WeakSet
@@ -7,6 +8,7 @@ from weakref import WeakSet
 MASK = "***"
 
 _alive: "WeakSet[Secret]" = WeakSet()
+_lock = Lock()
 
 
 @final
@@ -17,7 +19,8 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
-        _alive.add(self)
+        with _lock:
+            _alive.add(self)
 
     def reveal(self) -> str:
         """The value itself. Call it where it leaves for the wire, nowhere else."""
@@ -45,8 +48,9 @@ def redact(text: str) -> str:
     A safety net for texts we did not write (an exception's message, a traceback): our own texts never hold one.
     Values shorter than 6 characters are left alone, they would mask ordinary words.
     """
-    for secret in sorted(list(_alive), key=lambda s: -len(s.reveal())):
-        value = secret.reveal()
+    with _lock:
+        values = {secret.reveal() for secret in _alive}
+    for value in sorted(values, key=len, reverse=True):
         if len(value) >= 6:
             for form in {value, quote(value, safe=""), quote(value)}:
                 text = text.replace(form, MASK)
