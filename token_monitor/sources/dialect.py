@@ -1,5 +1,6 @@
 """The words in which a user says where the numbers are in a provider's JSON answer."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -82,6 +83,21 @@ class Auth:
             raise ValueError(f"name with scheme {self.scheme}; a name goes with scheme header or query")
 
 
+class JsonText(str):
+    """A JSON document, sent as written."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError: it is not JSON."""
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise ValueError(f'JSON text such as \'{{"query": "…"}}\'; {error}') from None
+        return cls(text)
+
+
 class Method(StrEnum):
     GET = "GET"
     POST = "POST"
@@ -130,7 +146,7 @@ class JsonEndpoint:
 
     endpoint: Endpoint = field(factory=lambda: Endpoint(DEFAULT_ENDPOINT))
     method: Method = Method.GET
-    body: str | None = None
+    body: JsonText | None = None
     auth: Auth = Auth()
     headers: Mapping[str, Secret] = field(factory=dict)
     ok_when: Expression | None = None
