@@ -11,6 +11,7 @@ from attrs import field, frozen
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 
+from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.secret import Secret
 from token_monitor.core.url import Endpoint
 
@@ -35,11 +36,14 @@ class Expression:
             raise ValueError(f"a JMESPath expression; {' '.join(str(error).split())}") from None
 
     def select(self, document: object) -> object:
-        """What it selects; None where there is nothing, or where a function of it does not fit the document."""
+        """What it selects; None where there is nothing.
+
+        Raises SourceError INVALID: a function in it does not fit the document (numbers are Decimal: `sum` fits none).
+        """
         try:
             return self._compiled.search(document)
         except JMESPathError:
-            return None
+            raise SourceError(Failure.INVALID, f"{self} does not fit the answer") from None
 
     def __str__(self) -> str:
         return self.text
