@@ -1,0 +1,78 @@
+# Needs: Python >= 3.11 (with venv), make, and a package index that pip reaches. Nothing is installed by hand.
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+WHEEL_VENV := .wheel-venv
+WHEEL_TREE := $(WHEEL_VENV)/tree
+PIP := pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test campaign lint format bench wheel wheel-test services clean
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.runtime  ## set up, and watch an embedded provider run dry and be topped up (a minute, no credentials)
+	$(BIN)/python -m token_monitor demo
+
+test: $(VENV)/.dev services  ## set up, and run every test but the campaigns
+	$(BIN)/pytest -n $(WORKERS) -m "not campaign" $(PYTEST_ARGS)
+
+campaign: $(VENV)/.dev services  ## the long runs (many kills, many jumps of the clock)
+	$(BIN)/pytest -m campaign --timeout 3600 $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## ruff (rules and format) and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## print every figure
+	$(BIN)/python benchmarks/run.py
+
+wheel: $(VENV)/.dev  ## build sdist and wheel into dist/
+	rm -rf build dist
+	$(BIN)/python -m build >/dev/null
+
+# The wheel must start with its own dependencies alone, before the test tools bring more. The tests then run in a copy
+# of the tree that has no token_monitor/ in it, so that nothing can be imported from the checkout.
+wheel-test: wheel services  ## run the tests against the built wheel
+	$(BIN)/python -m venv --clear $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/$(PIP) install dist/*.whl
+	$(WHEEL_VENV)/bin/token-monitor --help >/dev/null
+	$(WHEEL_VENV)/bin/$(PIP) install "$$(echo dist/*.whl)[dev]"
+	mkdir $(WHEEL_TREE)
+	tar -c --exclude=./token_monitor --exclude=./.git --exclude=./$(VENV) --exclude=./$(WHEEL_VENV) --exclude=./dist \
+		--exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ . | tar -x -C $(WHEEL_TREE)
+	cd $(WHEEL_TREE) && TOKEN_MONITOR_TESTED=wheel $(CURDIR)/$(WHEEL_VENV)/bin/pytest \
+		-n $(WORKERS) -m "not campaign" $(PYTEST_ARGS)
+
+services:
+	@scripts/install-test-services
+
+clean:  ## remove everything that was made here
+	rm -rf $(VENV) $(WHEEL_VENV) build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "make: $(PYTHON) is not Python 3.11 or later (found: $$($(PYTHON) --version 2>&1 || true));" \
+			"name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "make: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+
+$(VENV)/.runtime: pyproject.toml | $(BIN)/python
+	$(BIN)/$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/$(PIP) install -e '.[dev]'
+	@touch $@ $(VENV)/.runtime
