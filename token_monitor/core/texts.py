@@ -1,0 +1,75 @@
+"""What an alert says to people. The sentences are in `core.phrases`; here is which one, and what goes into it."""
+
+from token_monitor.core import phrases
+from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.number import plain
+from token_monitor.core.words import Kind, Language, Reason, State, Trigger
+
+_UNNAMED = "balance"
+
+
+def text(alert: Alert, language: Language, note: str = "") -> str:
+    """One or a few sentences: what happened, how bad it is, what to do next.
+
+    note: the last error, for an alert about a balance that cannot be read or a rejected credential.
+    """
+    measured = alert.measured
+    sentence = phrases.SENTENCES[language][_case(alert)].format(
+        amount=_amount(measured, language),
+        threshold=phrases.UNKNOWN[language] if measured is None else plain(measured.threshold),
+        note=phrases.NOTES[language].format(note=note.strip().rstrip(".。")) if note.strip() else "",
+    )
+    tag = phrases.TAGS[language]["test" if alert.kind is Kind.TEST else alert.level.value]
+    return phrases.FRAMES[language].format(tag=tag, subject=_subject(alert, language), sentence=sentence)
+
+
+def _subject(alert: Alert, language: Language) -> str:
+    if alert.measured is None or alert.measured.quantity == _UNNAMED:
+        return alert.account
+    return phrases.SUBJECTS[language].format(account=alert.account, quantity=alert.measured.quantity)
+
+
+def _amount(measured: Measured | None, language: Language) -> str:
+    if measured is None or measured.balance is None:
+        return phrases.UNKNOWN[language]
+    unit = phrases.UNITS[language].get(measured.unit, measured.unit)
+    return f"{plain(measured.balance)} {unit}".rstrip()
+
+
+def _case(alert: Alert) -> str:
+    """The key of the sentence."""
+    match alert.kind, alert.reason:
+        case Kind.TEST, _:
+            return "test"
+        case _, Reason.ACCOUNT_REMOVED:
+            return "account_removed"
+        case Kind.ACCOUNT, Reason.RULE_CHANGED:
+            return "closed" if alert.measured is None else "rule_changed"
+        case _, Reason.RULE_CHANGED:
+            return "closed"
+        case Kind.ACCOUNT, _:
+            return _account_case(alert)
+    good, bad = ("seeing", "blind") if alert.kind is Kind.VISIBILITY else ("accepted", "rejected")
+    return good if alert.state.rank == 0 else bad + _still(alert)
+
+
+def _account_case(alert: Alert) -> str:
+    measured = alert.measured
+    if alert.state is State.UNLIMITED:
+        return "recovered, unlimited"
+    if alert.state.rank == 0:
+        return "recovered" if measured is not None and measured.threshold > 0 else "recovered, no threshold"
+    if alert.state is State.EXHAUSTED and measured is not None and measured.trigger is not Trigger.THRESHOLD:
+        return f"exhausted by {measured.trigger}" + _still(alert)
+    if alert.state in (State.LOW, State.CRITICAL) and _left_the_bound(measured):
+        return f"{alert.state}, near"
+    return alert.state.value + _still(alert)
+
+
+def _left_the_bound(measured: Measured | None) -> bool:
+    """Whether the value is back above the bound, though not far enough to have left it (rule J3)."""
+    return measured is not None and measured.balance is not None and measured.balance >= measured.threshold
+
+
+def _still(alert: Alert) -> str:
+    return ", still" if alert.reason is Reason.REMINDER else ""
