@@ -64,8 +64,8 @@ clean:  ## remove everything that was made here
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "make: $(PYTHON) is not Python 3.11 or later (found: $$($(PYTHON) --version 2>&1 || true));" \
-			"name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+		echo "make: '$(PYTHON)' is not Python 3.11 or later; name one with: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "make: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
 
