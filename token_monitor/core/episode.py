@@ -37,10 +37,11 @@ class Standing:
 
 
 def advance(
-    subject: str, standing: Standing, state: State, now: Now, cooldown: float, *, remind: bool = True
+    seed: str, standing: Standing, state: State, now: Now, cooldown: float, *, remind: bool = True
 ) -> tuple[Standing, Reason | None]:
     """`standing` after the subject was seen in `state`, and the reason to announce it, if there is one.
 
+    seed: what names an episode that begins here, different for every beginning; the same in a replay (property P4).
     The episode of what is announced is that of the new standing, or of the old one if the reason closes it.
     """
     episode = standing.episode
@@ -48,7 +49,7 @@ def advance(
         closing = Reason.RECOVERED if episode is not None and episode.told else None
         return evolve(standing, state=state, episode=None), closing
     if episode is None:
-        episode = Episode(_episode_id(subject, now))
+        episode = Episode(hashlib.blake2b(seed.encode(), digest_size=8).hexdigest())
     reason = _reason(episode, standing.last, state, now, cooldown, remind)
     last = standing.last
     if reason is not None:
@@ -67,8 +68,3 @@ def _reason(
     if state.rank > episode.told.rank:
         return Reason.ESCALATED
     return Reason.REMINDER if remind and now.steady - episode.told_at >= cooldown else None
-
-
-def _episode_id(subject: str, now: Now) -> str:
-    """A function of subject and moment, so that a replay gives the same ids (property P4)."""
-    return hashlib.blake2b(f"{subject}|{now.steady!r}".encode(), digest_size=8).hexdigest()

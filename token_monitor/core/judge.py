@@ -32,6 +32,10 @@ class Subject:
         """What messages call it: `facefusion/balance`, `facefusion/credential`."""
         return f"{self.account}/{self.quantity or self.kind.value}"
 
+    def seed(self, moment: float) -> str:
+        """Names the episode that begins at `moment`. `name` would not do: a quantity may be called `credential`."""
+        return "\0".join((self.kind, self.account, self.label, self.quantity, repr(moment)))
+
 
 @frozen
 class SubjectState:
@@ -63,7 +67,8 @@ def judge(
         return state, None
     edited = state.rule is not None and state.rule != rule
     verdict = assess(rule, frozenset() if edited else state.crossed, reading)
-    standing, reason = advance(subject.name, state.standing, verdict.state, now, cooldown, remind=not verdict.in_band)
+    seed = subject.seed(sequence)
+    standing, reason = advance(seed, state.standing, verdict.state, now, cooldown, remind=not verdict.in_band)
     if reason is Reason.RECOVERED and edited and _still_wrong(state, reading):
         reason = Reason.RULE_CHANGED
     after = SubjectState(standing, verdict.crossed, rule, sequence, reading, now.wall)
@@ -77,7 +82,7 @@ def observe(
     subject: Subject, state: SubjectState, seen: State, now: Now, cooldown: float, *, remind: bool = True
 ) -> tuple[SubjectState, Alert | None]:
     """The judge of the subjects without a number: `visibility` and `credential` (rule J11)."""
-    standing, reason = advance(subject.name, state.standing, seen, now, cooldown, remind=remind)
+    standing, reason = advance(subject.seed(now.steady), state.standing, seen, now, cooldown, remind=remind)
     after = evolve(state, standing=standing)
     if reason is None:
         return after, None
@@ -85,16 +90,15 @@ def observe(
 
 
 def close(subject: Subject, state: SubjectState, reason: Reason, now: Now) -> tuple[SubjectState, Alert | None]:
-    """End the episode without a reading: the account or the rule is gone (rule J9). The stamps stay."""
+    """End the episode without a reading: the account or the rule is gone (rule J9). The stamps alone stay."""
     episode = state.standing.episode
-    after = evolve(state, standing=evolve(state.standing, state=State.UNKNOWN, episode=None))
+    after = evolve(state, standing=evolve(state.standing, state=State.UNKNOWN, episode=None), crossed=frozenset())
     if episode is None or episode.told is None:
         return after, None
     measured = None
     if state.reading is not None:
-        threshold = state.rule.warning if state.rule else None
-        bound = threshold.number if threshold and not threshold.percent else Decimal(0)
-        measured = _measured(Verdict(State.OK, Trigger.THRESHOLD, bound, frozenset()), state.reading)
+        calm = state.rule.calm(state.reading.limit) if state.rule else Decimal(0)
+        measured = _measured(Verdict(State.OK, Trigger.THRESHOLD, calm, frozenset()), state.reading)
     return after, _alert(subject, State.OK, reason, episode, now, measured)
 
 

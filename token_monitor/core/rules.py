@@ -1,6 +1,6 @@
 """Thresholds with hysteresis (rules J2, J3): what a reading means, given which bounds it had already crossed."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from attrs import frozen
@@ -8,6 +8,9 @@ from attrs import frozen
 from token_monitor.core.number import plain
 from token_monitor.core.reading import Reading
 from token_monitor.core.words import State, Trigger
+
+# Every sum and product of numbers within the bounds of `core.number` fits, so that none is rounded.
+_EXACT: Final = Context(prec=250)
 
 
 class LimitMissingError(ValueError):
@@ -27,7 +30,7 @@ class Bound:
             return self.number
         if whole is None:
             raise LimitMissingError
-        return self.number * whole / 100
+        return _EXACT.divide(_EXACT.multiply(self.number, whole), Decimal(100))
 
     def __str__(self) -> str:
         return plain(self.number) + "%" * self.percent
@@ -53,8 +56,15 @@ class Rule:
 
     def exit(self, threshold: Decimal, limit: Decimal | None) -> Decimal:
         """The value at which a crossed threshold is left; a full account always leaves it."""
-        above = threshold + self.margin.of(abs(threshold))
+        above = _EXACT.add(threshold, self.margin.of(threshold.copy_abs()))
         return above if limit is None else min(above, max(threshold, limit))
+
+    def calm(self, limit: Decimal | None) -> Decimal:
+        """The bound to show when nothing is wrong, in units: the warning bound; 0 where it is unknown."""
+        bound = self.warning or self.critical
+        if bound is None or (bound.percent and limit is None):
+            return Decimal(0)
+        return bound.of(limit)
 
 
 @frozen
@@ -76,7 +86,7 @@ class Verdict:
 def assess(rule: Rule, crossed: frozenset[State], reading: Reading) -> Verdict:
     """The verdict of `rule` on `reading`. Raises LimitMissingError for a percentage without a limit."""
     if reading.unlimited:
-        return Verdict(State.UNLIMITED, Trigger.THRESHOLD, Decimal(0), frozenset())
+        return Verdict(State.UNLIMITED, Trigger.THRESHOLD, rule.calm(reading.limit), frozenset())
     if reading.value is None:
         return Verdict(State.EXHAUSTED, Trigger.STATUS, Decimal(0), crossed)
     value = reading.value
@@ -88,7 +98,7 @@ def assess(rule: Rule, crossed: frozenset[State], reading: Reading) -> Verdict:
     now_crossed = frozenset(
         state
         for state, threshold in thresholds.items()
-        if value < threshold or (state in crossed and value < rule.exit(threshold, reading.limit))
+        if threshold > 0 and (value < threshold or (state in crossed and value < rule.exit(threshold, reading.limit)))
     )
     if value < 0:
         return Verdict(State.ARREARS, Trigger.THRESHOLD, Decimal(0), now_crossed)
@@ -99,5 +109,4 @@ def assess(rule: Rule, crossed: frozenset[State], reading: Reading) -> Verdict:
     for state, threshold in thresholds.items():
         if state in now_crossed:
             return Verdict(state, Trigger.THRESHOLD, threshold, now_crossed, in_band=value >= threshold)
-    calm = thresholds.get(State.LOW, thresholds.get(State.CRITICAL, Decimal(0)))
-    return Verdict(State.OK, Trigger.THRESHOLD, calm, now_crossed)
+    return Verdict(State.OK, Trigger.THRESHOLD, rule.calm(reading.limit), now_crossed)
