@@ -3,20 +3,17 @@
 from decimal import Decimal
 
 import pytest
+from support import judging
 
 from token_monitor.core.reading import Reading
-from token_monitor.core.rules import MARGIN, Bound, LimitMissingError, Rule, assess
+from token_monitor.core.rules import LimitMissingError, Rule, assess
 from token_monitor.core.words import State, Trigger
 
 LOW, CRITICAL, OK = State.LOW, State.CRITICAL, State.OK
 
 
-def bound(text: str | None) -> Bound | None:
-    return None if text is None else Bound(Decimal(text.removesuffix("%")), percent=text.endswith("%"))
-
-
 def rule(warning: str | None = None, critical: str | None = None, margin: str = "5%") -> Rule:
-    return Rule(bound(warning), bound(critical), bound(margin) or MARGIN)
+    return judging.rule(f"{warning or '-'}/{critical or '-'}/{margin}")
 
 
 def reading(value: str | None, limit: str | None = None, *, available: bool = True, unlimited: bool = False) -> Reading:
@@ -230,4 +227,4 @@ def test_when_nothing_is_wrong_the_warning_bound_is_shown(
 
 @pytest.mark.parametrize(("written", "text"), [("10", "10"), ("15%", "15%"), ("0.10", "0.10"), ("1E+3", "1000")])
 def test_a_bound_prints_as_people_write_it(written: str, text: str) -> None:
-    assert str(bound(written)) == text
+    assert str(judging.bound(written)) == text
