@@ -1,0 +1,29 @@
+"""Joins what a file holds to what memory gathered while the file could not be read."""
+
+import sqlite3
+
+from token_monitor.stores.outbox import mark_heads
+
+
+def merge_older(db: sqlite3.Connection, older: sqlite3.Connection) -> None:
+    """Add to `db` what `older` has and it lacks, within a transaction of `db`.
+
+    The rows of `db` keep their numbers, which deliveries on their way refer to; older rows are numbered below them,
+    as they go out first.
+    """
+    (steady,) = older.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'steady'").fetchone()
+    db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'steady'", (steady,))
+    for table in ("meta", "subject", "account", "channel"):
+        _copy(db, older, table, 0)
+    (lowest,) = db.execute("SELECT coalesce(min(row), 1) FROM outbox").fetchone()
+    (highest,) = older.execute("SELECT coalesce(max(row), 0) FROM outbox").fetchone()
+    _copy(db, older, "outbox", lowest - 1 - highest)
+    mark_heads(db)
+
+
+def _copy(db: sqlite3.Connection, older: sqlite3.Connection, table: str, shift: int) -> None:
+    """Copy the rows whose keys are free, adding `shift` to a number in the first column."""
+    rows = older.execute(f"SELECT * FROM {table}")  # noqa: S608
+    marks = ",".join("?" * len(rows.description))
+    shifted = ((row[0] + shift, *row[1:]) for row in rows) if shift else rows
+    db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", shifted)  # noqa: S608

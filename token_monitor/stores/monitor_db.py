@@ -1,0 +1,182 @@
+"""`monitor.db`: the daemon's memory of its subjects and the deliveries it owes."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from token_monitor.core.errors import ChannelError
+from token_monitor.core.judge import Subject, SubjectState
+from token_monitor.core.message import Backlog, Delivery, Fate
+from token_monitor.core.ports import Change
+from token_monitor.stores import channels as channel_table
+from token_monitor.stores import outbox, states
+from token_monitor.stores.codec import UnreadableError, decode_message, decode_state
+from token_monitor.stores.database import Database, Say
+
+LOCK_WAIT: Final = 5.0
+
+
+class MonitorDb:
+    """Implements the ports StateStore and Outbox. Safe for threads. Made by `open_monitor_db`.
+
+    Every change is one transaction that is on the disk when the call returns. Where the disk fails the same change is
+    made in memory instead, and callers see no error. Calls after `close` raise StoreError.
+    """
+
+    def __init__(self, database: Database, on_trouble: Say) -> None:
+        self._database = database
+        self._on_trouble = on_trouble
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is stored survives a restart."""
+        return self._database.durable
+
+    def heal(self) -> bool:
+        """Try to leave memory for the file again, and return `durable`. To be called every 30 seconds."""
+        return self._database.heal()
+
+    def close(self) -> None:
+        """Let go of the file and the folder."""
+        self._database.close()
+
+    def steady(self) -> float | None:
+        """The latest steady time known, for the clock to begin at (rule J1); None in a new store."""
+        return self._database.read(states.steady)
+
+    # StateStore
+
+    def subjects(self) -> Mapping[Subject, SubjectState]:
+        """Every subject; one whose state cannot be read is left out, with a line."""
+        found = {}
+        for subject, text in self._database.read(states.load).items():
+            try:
+                found[subject] = decode_state(text)
+            except UnreadableError as error:
+                self._on_trouble(f"The stored state of {subject.name} cannot be read ({error}): it begins anew.")
+        return found
+
+    def failures(self) -> Mapping[str, int]:
+        """Failed polls in a row, by account."""
+        return self._database.read(states.load_failures)
+
+    def commit(self, change: Change, now: float) -> None:
+        """Store state and messages: all of it or nothing. Storing the same change again adds no message."""
+
+        def work(db: sqlite3.Connection) -> None:
+            states.save(db, change.subjects, now)
+            if change.failures is not None:
+                states.save_failures(db, change.account, change.failures)
+            for message, names in change.messages:
+                for name in dict.fromkeys(names):
+                    outbox.owe(db, name, message, now)
+
+        self._write(work, now)
+
+    def forget(self, accounts_kept: Iterable[str], before: float) -> None:
+        """Drop the states of accounts that are gone, if untouched since `before`."""
+        kept = frozenset(accounts_kept)
+        self._database.write(lambda db: states.forget(db, kept, before))
+
+    # Outbox
+
+    def next_delivery(self, channel: str) -> Delivery | None:
+        """Of the oldest pending deliveries of each subject, the one attempted least recently.
+
+        One that cannot be read is given up, with a line.
+        """
+        while row := self._database.read(lambda db: outbox.oldest_head(db, channel)):
+            try:
+                return Delivery(row[0], channel, decode_message(row[1]), *row[2:])
+            except UnreadableError as error:
+                self._give_up(row, channel, error)
+        return None
+
+    def begin(self, delivery: Delivery, now: float) -> None:
+        """Record that an attempt starts, before it does."""
+        self._write(lambda db: outbox.begin(db, delivery, now), now)
+
+    def sent(self, delivery: Delivery, now: float) -> None:
+        """Record the acknowledgement."""
+
+        def work(db: sqlite3.Connection) -> None:
+            outbox.settle(db, delivery, Fate.SENT, None, now)
+            outbox.record_error(db, delivery.channel, None)
+
+        self._write(work, now)
+
+    def failed(self, delivery: Delivery, error: ChannelError, hopeless_since: float | None, now: float) -> None:
+        """Record a failed attempt; the delivery stays pending."""
+        self._write(lambda db: outbox.failed(db, delivery, error, hopeless_since), now)
+
+    def bury(self, delivery: Delivery, error: ChannelError, why: str, now: float) -> None:
+        """Record a failed attempt that was the last."""
+
+        def work(db: sqlite3.Connection) -> None:
+            outbox.failed(db, delivery, error, delivery.hopeless_since)
+            outbox.settle(db, delivery, Fate.DEAD, why, now)
+
+        self._write(work, now)
+
+    def passed_since(self, delivery: Delivery, since: float) -> int:
+        """How many deliveries of other subjects this channel has sent since."""
+        return self._database.read(lambda db: outbox.passed_since(db, delivery, since))
+
+    def hold(self, channel: str, until: float) -> None:
+        """Remember that the receiver asked not to be called before `until`."""
+        self._database.write(lambda db: channel_table.hold(db, channel, until))
+
+    def held_until(self, channel: str) -> float:
+        """The steady time until which the receiver asked to be left alone; 0 if it did not."""
+        return self._database.read(lambda db: channel_table.held_until(db, channel))
+
+    def backlogs(self) -> Mapping[str, Backlog]:
+        """By channel: those there are, and others that owe something or gave something up."""
+        return self._database.read(channel_table.backlogs)
+
+    def adopt(self, channels: Iterable[str], now: float) -> None:
+        """These are the channels there are: park the deliveries of others, take up those of returned ones."""
+        names = frozenset(channels)
+        self._write(lambda db: channel_table.adopt(db, names, now), now)
+
+    def prune(self, now: float) -> None:
+        """Bury what was parked for 24 hours, drop what was finished 7 days ago."""
+        self._write(lambda db: channel_table.prune(db, now), now)
+
+    def _give_up(self, row: outbox.Row, channel: str, error: UnreadableError) -> None:
+        now = row[2]
+        self._database.write(lambda db: outbox.finish(db, row[0], Fate.DEAD, "unreadable", now))
+        self._on_trouble(f"A stored alert for channel {channel} cannot be read ({error}): it is given up.")
+
+    def _write(self, work: Callable[[sqlite3.Connection], None], now: float) -> None:
+        def timed(db: sqlite3.Connection) -> None:
+            work(db)
+            states.record_steady(db, now)
+
+        self._database.write(timed)
+
+
+def _ignore(line: str) -> None:
+    """Where nobody listens."""
+
+
+def open_monitor_db(
+    folder: Path | None,
+    on_trouble: Say = _ignore,
+    on_recovery: Say = _ignore,
+    *,
+    wait: float = LOCK_WAIT,
+    pause: Callable[[float], object] = time.sleep,
+) -> MonitorDb:
+    """The store in `folder`, or one in memory: if `folder` is None, or cannot be used (then with a line).
+
+    on_trouble, on_recovery: get a line for people when the file fails or was damaged, and when it is used again.
+    wait, pause: how long to wait for another daemon to leave, in seconds, and what waits; a true answer of `pause`
+    ends the waiting early (an `Event.wait` fits).
+    Raises StoreLockedError: another daemon uses the folder. StoreError: a newer version wrote the database.
+    """
+    database = Database(folder, on_trouble, on_recovery)
+    database.open(wait, pause)
+    return MonitorDb(database, on_trouble)
