@@ -64,3 +64,16 @@ class Snapshot:
     def ready(self) -> bool:
         """Whether every account was tried once."""
         return all(account.tried for account in self.accounts)
+
+
+def entry(view: QuantityView) -> dict[str, object]:
+    """The object that `check --json` prints and the status API extends. Decimals stay Decimals (`number.to_json`)."""
+    return {
+        "account": view.account,
+        "quantity": view.quantity,
+        "state": view.state.value,
+        "balance": view.balance,
+        "limit": view.limit,
+        "unit": view.unit,
+        "error": view.error,
+    }

@@ -1,0 +1,1 @@
+"""The daemon's HTTP: metrics, health, status. Renders; decides nothing."""
