@@ -12,11 +12,11 @@ RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
  && python3 -m venv --without-pip /opt/token-monitor \
  && python3 -m pip --python /opt/token-monitor install --no-cache-dir --no-compile /wheels/*.whl \
  && /opt/token-monitor/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/token-monitor/lib \
- && install -d -m 0700 /data
+ && mkdir /data
 
 FROM ${PYTHON_IMAGE}
 # The slim Python images come without the standard library's bytecode; compiling it at every start costs seconds of CPU.
-RUN ["python3", "-c", "import compileall, re, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=1, rx=re.compile('/(test|idlelib|lib2to3|tkinter|turtledemo|ensurepip|site-packages|dist-packages)/'), invalidation_mode=compileall.PycInvalidationMode.UNCHECKED_HASH)"]
+RUN ["python3", "-c", "import compileall, re, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=1, rx=re.compile('/(test|idlelib|lib2to3|tkinter|turtledemo|ensurepip|site-packages|dist-packages)/'))"]
 COPY --from=build /opt/token-monitor /opt/token-monitor
 # A new volume takes its owner and mode from what the image has at its place.
 COPY --from=build --chown=65532:65532 /data /var/lib/token-monitor
