@@ -1,0 +1,122 @@
+"""The layers of the house, held by the imports themselves."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import token_monitor
+
+ROOT = Path(token_monitor.__file__).parent
+LOOPS = {"monitor", "fetcher", "scheduler", "delivery"}
+
+MAY_IMPORT = {
+    "core": set(),
+    "sources": {"core"},
+    "channels": {"core", "output"},
+    "stores": {"core"},
+    "config": {"core"},
+    "web": {"core"},
+    "monitor": {"core", "fetcher"},
+    "fetcher": {"core"},
+    "scheduler": {"core", "monitor"},
+    "delivery": {"core"},
+    "clock": {"core"},
+    "watchdog": set(),
+    "http": {"core", "watchdog"},
+    "output": set(),
+    "logs": {"core", "output"},
+    "signals": set(),
+    "healthcheck": set(),
+    "app": None,  # everything but cli
+    "cli": {"app", "config", "core", "logs", "output", "signals", "stores"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+THIRD_PARTY = {
+    "core": {"attrs"},
+    "sources": {"attrs", "jmespath"},
+    "channels": {"attrs"},
+    "stores": {"attrs", "cattrs"},
+    "config": {"attrs", "cattrs", "dotenv", "yaml"},
+    "web": {"attrs", "prometheus_client", "starlette", "uvicorn"},
+    "monitor": {"attrs", "structlog"},
+    "fetcher": set(),
+    "scheduler": {"attrs", "structlog"},
+    "delivery": {"structlog"},
+    "clock": set(),
+    "watchdog": set(),
+    "http": {"certifi", "requests", "urllib3"},
+    "output": {"attrs"},
+    "logs": {"structlog"},
+    "signals": set(),
+    "healthcheck": set(),
+    "app": {"attrs", "structlog", "starlette"},
+    "cli": {"click"},
+    "__main__": set(),
+    "__init__": set(),
+}
+
+
+def files() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names if node.module == "token_monitor")
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
+    mine = layer(path)
+    allowed = MAY_IMPORT[mine]
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "token_monitor":
+            other = parts[1] if len(parts) > 1 else "__init__"
+            if other in ("__init__", "__version__") or other == mine:
+                continue
+            assert other != "cli" or mine == "__main__", f"{name}: nothing imports the command line"
+            assert allowed is None or other in allowed, f"{mine} must not import {name}"
+        elif parts[0] not in sys.stdlib_module_names:
+            assert parts[0] in THIRD_PARTY[mine], f"{mine} must not import {name}"
+
+
+@pytest.mark.parametrize("layer_name", ["sources", "channels"])
+def test_an_adapter_never_imports_another(layer_name: str) -> None:
+    shared = {"sources.dialect", "sources.answer", "sources.extract"}
+    for path in (ROOT / layer_name).glob("*.py"):
+        for name in imports(path):
+            inner = name.removeprefix("token_monitor.")
+            if inner.startswith(f"{layer_name}."):
+                assert inner in shared, f"{path.name} must not import {name}"
+
+
+def test_there_is_no_cycle() -> None:
+    known = {module(path) for path in files()}
+    graph = {module(path): {name for name in imports(path) if name in known} - {"token_monitor"} for path in files()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(known)
+
+
+def test_there_is_no_junk_drawer() -> None:
+    assert not [path for path in files() if path.stem in ("utils", "helpers", "common", "misc")]

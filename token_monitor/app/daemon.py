@@ -1,0 +1,202 @@
+"""The daemon: settings → running objects and threads."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import structlog
+
+from token_monitor import __version__
+from token_monitor.app import registry
+from token_monitor.app.registry import STDOUT
+from token_monitor.app.departed import close_departed
+from token_monitor.clock import SteadyClock
+from token_monitor.config.settings import Settings
+from token_monitor.core.http import HttpClient
+from token_monitor.core.message import Backlog
+from token_monitor.core.view import Snapshot
+from token_monitor.delivery import ChannelWorker
+from token_monitor.http import RequestsClient
+from token_monitor.monitor import AccountMonitor, World
+from token_monitor.output import Output
+from token_monitor.scheduler import Scheduler
+from token_monitor.signals import STOPPING, Signals
+from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
+from token_monitor.web.access import Access
+from token_monitor.web.metrics import Metrics
+from token_monitor.web.server import WebServer
+
+TICK: Final = 30.0
+PRUNE_EVERY: Final = 3600.0
+DELIVERIES_STOP_WITHIN: Final = 2.0
+OUTPUT_STOPS_WITHIN: Final = 0.2
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """Everything that runs. Made, started and stopped by one thread.
+
+    Raises StoreError: the data folder belongs to another daemon, or to a later version.
+    """
+
+    def __init__(self, settings: Settings, output: Output) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._store = open_monitor_db(settings.daemon.data, log.error, log.info)
+        self.clock = SteadyClock(self._store.steady())
+        self._metrics = Metrics(self.snapshot, __version__)
+        http = RequestsClient()
+        self._workers = self._make_workers(http, output)
+        self._monitors = self._make_monitors(http)
+        self._store.adopt(self._workers, self._time())
+        watches = {monitor.watch.account: monitor.watch for monitor in self._monitors}
+        close_departed(watches, self._store, self.clock.now(), tuple(self._workers))
+        self._store.prune(self._time())
+        self._scheduler = Scheduler(self._monitors, self._time)
+        self._threads: list[threading.Thread] = []
+        self.web = self._make_web()
+        self._web_complained = False
+
+    def start(self) -> None:
+        """Begin to poll, deliver and serve. The polls first: serving costs a third of the start."""
+        self._spawn("scheduler", self._scheduler.run)
+        for name, worker in self._workers.items():
+            self._spawn(f"channel {name}", worker.run)
+        self._serve()
+        self._spawn("housekeeping", self._keep_house)
+
+    def stop(self) -> None:
+        """End within 3 s, whatever hangs. What was not delivered is in the store."""
+        self._stopping.set()
+        deadline = time.monotonic() + DELIVERIES_STOP_WITHIN
+        self._scheduler.stop()
+        for worker in self._workers.values():
+            worker.stop()
+        for thread in self._threads:
+            if thread.name.startswith("channel ") and thread.name != f"channel {STDOUT}":
+                thread.join(max(0.0, deadline - time.monotonic()))
+        if self.web is not None:
+            self.web.stop()
+
+    def snapshot(self) -> Snapshot:
+        """Everything at one moment."""
+        backlogs = dict.fromkeys(self._workers, Backlog()) | dict(self._store.backlogs())
+        views = [monitor.view() for monitor in self._monitors]
+        return Snapshot(views, backlogs, self._store.durable, self._problems())
+
+    def poll_now(self, account: str) -> bool:
+        """Poll an account outside its schedule. False: there is none of that name."""
+        return self._scheduler.poll_now(account)
+
+    def _time(self) -> float:
+        return self.clock.now().steady
+
+    def _make_workers(self, http: HttpClient, output: Output) -> dict[str, ChannelWorker]:
+        stdout = registry.make_stdout(output, self._settings.daemon.log_format)
+        channels = registry.make_channels(self._settings.channels, http, stdout)
+        return {
+            name: ChannelWorker(name, channel, self._store, self._metrics, self._time)
+            for name, channel in channels.items()
+        }
+
+    def _make_monitors(self, http: HttpClient) -> list[AccountMonitor]:
+        world = World(self.clock, self._store, self._metrics, self._stopping.wait, self._wake)
+        return registry.make_monitors(self._settings.accounts, world, http)
+
+    def _make_web(self) -> WebServer | None:
+        listen = self._settings.daemon.listen
+        if listen is None:
+            return None
+        host, port = listen
+
+        def app() -> "ASGIApp":
+            from token_monitor.web.app import make_app
+
+            access = Access.at(host, self._settings.daemon.api_key)
+            return make_app(self.snapshot, self._metrics.render, self.poll_now, access)
+
+        return WebServer(app, host, port)
+
+    def _wake(self, channels: Sequence[str]) -> None:
+        for name in channels:
+            self._workers[name].wake()
+
+    def _spawn(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _serve(self) -> None:
+        """Take the port; if it is taken, say so once and leave it to the housekeeping to try again."""
+        if self.web is None or self.web.alive:
+            return
+        assert self._settings.daemon.listen is not None
+        host, port = self._settings.daemon.listen
+        try:
+            self.web.start()
+        except OSError as error:
+            if not self._web_complained:
+                self._web_complained = True
+                hint = "watching goes on; TOKEN_MONITOR_LISTEN names another address, or off"
+                log.error("HTTP port not available", listen=f"{host}:{port}", error=error.strerror, hint=hint)
+            return
+        self._web_complained = False
+
+    def _keep_house(self) -> None:
+        pruned = self._time()
+        ticks = 0
+        while not self._stopping.wait(TICK):
+            ticks += 1
+            try:
+                self._store.heal()
+                if self._time() - pruned > PRUNE_EVERY:
+                    pruned = self._time()
+                    self._store.prune(pruned)
+                if ticks % 2 == 0:
+                    self._serve()
+            except Exception:
+                log.exception("Internal error", thread="housekeeping")
+
+    def _problems(self) -> list[str]:
+        dead = [f"thread {thread.name} has died" for thread in self._threads if not thread.is_alive()]
+        stuck = [
+            f"channel {name}: a delivery hangs"
+            for name, worker in self._workers.items()
+            if name != STDOUT and worker.overdue()
+        ]
+        late = ["the scheduler is overdue"] if self._scheduler.overdue() else []
+        return dead + stuck + late
+
+
+def run(settings: Settings, signals: Signals, output: Output) -> int:
+    """The daemon, from start to SIGTERM or SIGINT; the exit status. Raises StoreError."""
+    daemon = Daemon(settings, output)
+    for notice in settings.notices:
+        log.warning(notice)
+    daemon.start()
+    accounts = [account.name for account in settings.accounts]
+    log.info("Watching", accounts=accounts[:20], count=len(accounts), listen=_listening(daemon), version=__version__)
+    for number in signals:
+        if number in STOPPING:
+            break
+        log.info("SIGHUP: reloading the settings is not part of this version; restart to apply them")
+    log.info("Stopping", signal=signal.Signals(number).name)
+    daemon.stop()
+    output.close(OUTPUT_STOPS_WITHIN)
+    return 0
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now: threads that hang in a system call must not keep it."""
+    os._exit(status)
+
+
+def _listening(daemon: Daemon) -> str:
+    return "off" if daemon.web is None or not daemon.web.alive else "{}:{}".format(*daemon.web.address)

@@ -1,0 +1,35 @@
+"""Accounts and quantities that are no longer in the settings: their episodes are closed (rule J9)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from token_monitor.core.judge import Subject, close
+from token_monitor.core.message import Message
+from token_monitor.core.ports import Change, StateStore
+from token_monitor.core.texts import text
+from token_monitor.core.time import Now
+from token_monitor.core.words import Kind, Reason
+from token_monitor.monitor import Watch
+
+STAMPS_KEPT: Final = 7 * 86400.0
+
+
+def close_departed(watches: Mapping[str, Watch], store: StateStore, now: Now, channels: Sequence[str]) -> None:
+    """Close the episodes that nothing stands for any more; the store sends that where the episode was told.
+
+    watches: by account.
+    """
+    language = next(iter(watches.values())).language  # of a removed account it is not known any more
+    for subject, state in store.subjects().items():
+        watch = watches.get(subject.account)
+        if state.standing.episode is None or (watch is not None and _stays(subject, watch)):
+            continue
+        reason = Reason.ACCOUNT_REMOVED if watch is None else Reason.RULE_CHANGED
+        after, alert = close(subject, state, reason, now)
+        messages = [] if alert is None else [(Message(alert, text(alert, language)), channels)]
+        store.commit(Change(subject.account, {subject: after}, messages=messages), now.steady)
+    store.forget(watches, now.steady - STAMPS_KEPT)
+
+
+def _stays(subject: Subject, watch: Watch) -> bool:
+    return subject.kind is not Kind.ACCOUNT or subject.quantity in watch.rules

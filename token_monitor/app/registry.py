@@ -1,0 +1,82 @@
+"""What can be configured by name, and how it is made. A new channel or source is one line here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from token_monitor.channels.slack import HOSTS as SLACK_HOSTS
+from token_monitor.channels.slack import Slack, SlackChannel
+from token_monitor.channels.stdout import StdoutChannel
+from token_monitor.channels.webhook import Webhook, WebhookChannel
+from token_monitor.config.registry_types import Registry
+from token_monitor.config.settings import AccountSettings, ChannelSettings
+from token_monitor.core.http import HttpClient
+from token_monitor.core.ports import Channel, Source
+from token_monitor.logs import alert_line
+from token_monitor.monitor import AccountMonitor, Watch, World
+from token_monitor.output import Output
+from token_monitor.sources.dialect import JsonEndpoint
+from token_monitor.sources.json_endpoint import JsonEndpointSource
+
+STDOUT: Final = "stdout"
+
+_SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] = {
+    "generic": (JsonEndpoint, JsonEndpointSource),
+}
+
+_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Channel]]]] = {
+    "webhook": (Webhook, WebhookChannel),
+    "slack": (Slack, SlackChannel),
+}
+
+_HOSTS: Final = dict.fromkeys(SLACK_HOSTS, "slack")
+
+# These answer HTTP 200 to what they refuse: through the generic webhook an undelivered alert would count as sent.
+_NOT_YET: Final = ("oapi.dingtalk.com", "qyapi.weixin.qq.com", "open.feishu.cn", "open.larksuite.com")
+
+
+def _channel_of_host(host: str) -> str:
+    if host in _NOT_YET:
+        raise ValueError(f"a host other than {host}, whose format is not part of this version")
+    return _HOSTS.get(host, "webhook")
+
+
+REGISTRY: Final = Registry(
+    sources={name: settings for name, (settings, _) in _SOURCES.items()},
+    channels={name: settings for name, (settings, _) in _CHANNELS.items()},
+    channel_of_host=_channel_of_host,
+)
+
+
+def make_channels(settings: Mapping[str, ChannelSettings], http: HttpClient, stdout: Channel) -> dict[str, Channel]:
+    """Every channel by name, the built-in `stdout` first."""
+    named = {name: _CHANNELS[channel.type][1](channel.options, http) for name, channel in settings.items()}
+    return {STDOUT: stdout} | named
+
+
+def make_stdout(output: Output, log_format: str) -> Channel:
+    """The built-in channel."""
+    return StdoutChannel(output, lambda alert: alert_line(alert, log_format))
+
+
+def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:
+    """The monitors of all accounts, with what the store remembers of them."""
+    subjects, failures = world.store.subjects(), world.store.failures()
+    return [
+        AccountMonitor(_watch(account, http), world, subjects, failures.get(account.name, 0)) for account in accounts
+    ]
+
+
+def _watch(account: AccountSettings, http: HttpClient) -> Watch:
+    return Watch(
+        account=account.name,
+        source=_SOURCES[account.provider][1](account.source, http),
+        resolve=account.credential.resolve,
+        rules=account.rules,
+        channels=account.channels,
+        interval=account.interval,
+        timeout=account.timeout,
+        cooldown=account.cooldown,
+        max_failures=account.max_failures,
+        notify_when_blind=account.notify_when_blind,
+        language=account.language,
+    )
