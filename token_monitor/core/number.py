@@ -5,6 +5,8 @@ import re
 from decimal import Decimal
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
+# Half a pair, which a provider's JSON may hold escaped, and which UTF-8 cannot write.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_DIGITS = 40
 MAX_EXPONENT = 30
 
@@ -40,13 +42,19 @@ def plain(number: Decimal) -> str:
 
 
 def to_json(value: object) -> str:
-    """JSON text with Decimals as JSON numbers, digit for digit (`0.10` stays `0.10`), which `json.dumps` cannot do."""
+    """JSON text with Decimals as JSON numbers, digit for digit (`0.10` stays `0.10`), which `json.dumps` cannot do.
+
+    Raises ValueError: NaN or infinite, which JSON cannot write.
+    """
     match value:
         case Decimal():
+            if not value.is_finite():
+                raise ValueError("not a finite number")
             return str(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(str(key))}:{to_json(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{to_json(str(key))}:{to_json(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(map(to_json, value)) + "]"
         case _:
-            return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+            return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

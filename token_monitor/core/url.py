@@ -1,7 +1,7 @@
 """URLs, which can be secrets too."""
 
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from token_monitor.core.secret import MASK, Secret
 
@@ -9,11 +9,12 @@ from token_monitor.core.secret import MASK, Secret
 class Url:
     """An `http` or `https` URL whose path and query do not print: chat webhooks carry their credential there."""
 
-    __slots__ = ("_parts", "secret")
+    __slots__ = ("_hidden", "_parts", "secret")
 
     def __init__(self, text: str) -> None:
         self._parts = _split(text)
         self.secret = Secret(text)
+        self._hidden = Secret(self._unprinted())
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -39,6 +40,10 @@ class Url:
         """Scheme, host and port: where a credential may travel."""
         return self.scheme, self.host, self._parts.port or {"http": 80, "https": 443}[self.scheme]
 
+    def _unprinted(self) -> str:
+        """The part that HTTP libraries quote alone in their errors, without scheme and host, and that must not show."""
+        return urlunsplit(("", "", self._parts.path, self._parts.query, ""))
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}/{MASK}"
 
@@ -56,6 +61,9 @@ class Endpoint(Url):
     """A provider's URL: the path prints, the query does not."""
 
     __slots__ = ()
+
+    def _unprinted(self) -> str:
+        return self._parts.query
 
     def __str__(self) -> str:
         query = f"?{MASK}" if self._parts.query else ""
