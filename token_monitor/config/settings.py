@@ -53,15 +53,15 @@ class DaemonSettings:
 
     data: the folder of the databases; None keeps them in memory.
     listen: host and port of the HTTP server; None is off.
+    log_level: `debug`, `info`, `warning` or `error`. log_format: `json` or `console`.
     api_key: the bearer token that changing something asks for.
-    log_format: `json` or `console`.
     """
 
     data: Path | None
     listen: tuple[str, int] | None
-    api_key: Secret | None
     log_level: str
     log_format: str
+    api_key: Secret | None = None
 
 
 @frozen

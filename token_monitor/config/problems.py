@@ -1,0 +1,76 @@
+"""A user's mistakes: one line each, all of them in one run."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+MISSING: Final = "missing"
+
+
+@frozen
+class Problem:
+    """One mistake: where, what was found (never a secret), what is allowed."""
+
+    path: str
+    found: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.path}: {_shortened(self.found) or 'nothing'}" + (f"; {self.allowed}" if self.allowed else "")
+        return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+
+
+class ConfigError(Exception):
+    """The settings cannot be used.
+
+    problems: every one that was found.
+    file: the YAML file their paths are of; None where they name environment variables.
+    """
+
+    def __init__(self, problems: Sequence[Problem], file: Path | None = None) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+        self.file = file
+
+
+class Findings(list[Problem]):
+    """Problems, gathered so that one does not hide the next."""
+
+    def add(self, path: str, found: str, allowed: str = "") -> None:
+        self.append(Problem(path, found, allowed))
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Keeps the problems of a ConfigError raised inside, and goes on after the block."""
+        try:
+            yield
+        except ConfigError as error:
+            self.extend(error.problems)
+
+    def conclude(self, file: Path | None = None) -> None:
+        """Raises ConfigError if there are any."""
+        if self:
+            # What could not be read is not missing as well.
+            told = {problem.path for problem in self if problem.found != MISSING}
+            problems = [problem for problem in self if problem.found != MISSING or problem.path not in told]
+            raise ConfigError(sorted(problems, key=_place), file)
+
+
+def choice(found: str, allowed: Iterable[str]) -> str:
+    """What is allowed instead of `found`: the nearest if one is near, else all."""
+    names = sorted(allowed)
+    near = get_close_matches(found, names, n=1)
+    return f"did you mean {near[0]}?" if near else "one of " + ", ".join(names)
+
+
+def _place(problem: Problem) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", problem.path, flags=re.ASCII)]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else text[:97] + "…"
