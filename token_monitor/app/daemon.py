@@ -11,8 +11,8 @@ import structlog
 
 from token_monitor import __version__
 from token_monitor.app import registry
-from token_monitor.app.registry import STDOUT
 from token_monitor.app.departed import close_departed
+from token_monitor.app.registry import STDOUT
 from token_monitor.clock import SteadyClock
 from token_monitor.config.settings import Settings
 from token_monitor.core.http import HttpClient
@@ -24,7 +24,7 @@ from token_monitor.monitor import AccountMonitor, World
 from token_monitor.output import Output
 from token_monitor.scheduler import Scheduler
 from token_monitor.signals import STOPPING, Signals
-from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
+from token_monitor.stores.monitor_db import open_monitor_db
 from token_monitor.web.access import Access
 from token_monitor.web.metrics import Metrics
 from token_monitor.web.server import WebServer
@@ -99,8 +99,7 @@ class Daemon:
         return self.clock.now().steady
 
     def _make_workers(self, http: HttpClient, output: Output) -> dict[str, ChannelWorker]:
-        stdout = registry.make_stdout(output, self._settings.daemon.log_format)
-        channels = registry.make_channels(self._settings.channels, http, stdout)
+        channels = registry.make_channels(self._settings, http, self.clock, output)
         return {
             name: ChannelWorker(name, channel, self._store, self._metrics, self._time)
             for name, channel in channels.items()

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from token_monitor.app.daemon import Daemon
+from token_monitor.channels.webhook import Webhook
 from token_monitor.config.credential import Credential
 from token_monitor.config.settings import AccountSettings, ChannelSettings, DaemonSettings, Settings
-from token_monitor.channels.webhook import Webhook
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.url import Endpoint, Url
@@ -108,7 +108,7 @@ class _Quiet(BaseHTTPRequestHandler):
 
 def _provider(balance: _Balance) -> type[_Quiet]:
     class Provider(_Quiet):
-        def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
+        def do_GET(self) -> None:
             self.answer(json.dumps({"balance": balance.calls}).encode())
 
     return Provider
@@ -116,7 +116,7 @@ def _provider(balance: _Balance) -> type[_Quiet]:
 
 def _receiver(say: Callable[[str], None]) -> type[_Quiet]:
     class Receiver(_Quiet):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             say(f"webhook got: {body['text']}")
             self.answer(b"{}")

@@ -14,7 +14,7 @@ from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
-from token_monitor.core.ports import Channel, Change
+from token_monitor.core.ports import Change, Channel
 from token_monitor.core.texts import text
 from token_monitor.core.view import QuantityView
 from token_monitor.core.words import Kind, Language, Reason, State
@@ -48,9 +48,7 @@ class Trial:
 
 def test_alert(settings: Settings, output: Output, names: Iterable[str]) -> list[Trial]:
     """Send a marked alert through each of these channels (all of them if none is named), now and directly."""
-    http = RequestsClient()
-    stdout = registry.make_stdout(output, settings.daemon.log_format)
-    channels = registry.make_channels(settings.channels, http, stdout)
+    channels = registry.make_channels(settings, RequestsClient(), SteadyClock(), output)
     wanted = list(names) or list(channels)
     account = settings.accounts[0]
     return [_try(name, channels[name], _test_message(account.name, account.language)) for name in wanted]

@@ -8,10 +8,10 @@ from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
 from token_monitor.channels.webhook import Webhook, WebhookChannel
 from token_monitor.config.registry_types import Registry
-from token_monitor.config.settings import AccountSettings, ChannelSettings
+from token_monitor.config.settings import AccountSettings, Settings
 from token_monitor.core.http import HttpClient
-from token_monitor.core.ports import Channel, Source
-from token_monitor.logs import alert_line
+from token_monitor.core.ports import Channel, Clock, Source
+from token_monitor.logs import alert_line, shows_color
 from token_monitor.monitor import AccountMonitor, Watch, World
 from token_monitor.output import Output
 from token_monitor.sources.dialect import JsonEndpoint
@@ -23,9 +23,9 @@ _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] 
     "generic": (JsonEndpoint, JsonEndpointSource),
 }
 
-_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Channel]]]] = {
+_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient, Clock], Channel]]]] = {
     "webhook": (Webhook, WebhookChannel),
-    "slack": (Slack, SlackChannel),
+    "slack": (Slack, lambda settings, http, _clock: SlackChannel(settings, http)),
 }
 
 _HOSTS: Final = dict.fromkeys(SLACK_HOSTS, "slack")
@@ -47,15 +47,13 @@ REGISTRY: Final = Registry(
 )
 
 
-def make_channels(settings: Mapping[str, ChannelSettings], http: HttpClient, stdout: Channel) -> dict[str, Channel]:
+def make_channels(settings: Settings, http: HttpClient, clock: Clock, output: Output) -> dict[str, Channel]:
     """Every channel by name, the built-in `stdout` first."""
-    named = {name: _CHANNELS[channel.type][1](channel.options, http) for name, channel in settings.items()}
-    return {STDOUT: stdout} | named
-
-
-def make_stdout(output: Output, log_format: str) -> Channel:
-    """The built-in channel."""
-    return StdoutChannel(output, lambda alert: alert_line(alert, log_format))
+    log_format, color = settings.daemon.log_format, shows_color(output)
+    stdout = StdoutChannel(output.alert, lambda alert: alert_line(alert, log_format, color=color))
+    return {STDOUT: stdout} | {
+        name: _CHANNELS[channel.type][1](channel.options, http, clock) for name, channel in settings.channels.items()
+    }
 
 
 def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:

@@ -1,5 +1,6 @@
 """`check`: one poll of each account, for scripts and Nagios."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -25,14 +26,15 @@ def check(accounts: Sequence[str], *, as_json: bool, fail_open: bool) -> int:
     from token_monitor.app.oneshot import check as poll
     from token_monitor.core.number import to_json
     from token_monitor.core.view import entry
-    from token_monitor.logs import silence
+    from token_monitor.logs import configure
+    from token_monitor.output import Output
 
     settings = load_settings()
     known = {account.name: account for account in settings.accounts}
     for name in accounts:
         if name not in known:
             raise click.ClickException(f"there is no account {name!r}; there are: {', '.join(known)}")
-    silence()
+    configure(Output(sys.stderr.fileno()), "error", "console")
     views = poll([known[name] for name in accounts or known])
     if as_json:
         click.echo(to_json({"accounts": [entry(view) for view in views]}))

@@ -16,7 +16,7 @@ def test_alert(channels: Sequence[str]) -> int:
     Works beside a running daemon. Exit status: 0 all delivered, 1 not, 2 a mistake.
     """
     from token_monitor.app.oneshot import test_alert as send
-    from token_monitor.logs import silence
+    from token_monitor.logs import configure
     from token_monitor.output import Output
 
     settings = load_settings()
@@ -24,7 +24,7 @@ def test_alert(channels: Sequence[str]) -> int:
     for name in channels:
         if name not in known:
             raise click.ClickException(f"there is no channel {name!r}; there are: {', '.join(known)}")
-    silence()
+    configure(Output(sys.stderr.fileno()), "error", "console")
     output = Output(sys.stdout.fileno())
     trials = send(settings, output, channels)
     output.close(1.0)

@@ -27,8 +27,11 @@ class Source(Protocol):
     host: polls of one host share a cap.
     """
 
-    quantities: Sequence[str]
-    host: str
+    @property
+    def quantities(self) -> Sequence[str]: ...
+
+    @property
+    def host(self) -> str: ...
 
     def fetch(self, credential: Secret, timeout: float) -> Sequence[Reading]:
         """The readings of this moment, in the order of `quantities`; a quantity missing from the answer is left out.
