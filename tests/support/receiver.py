@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -125,6 +126,7 @@ class _Server(ThreadingHTTPServer):
         self.tls = tls
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._ending = False
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         connection = request
@@ -134,8 +136,10 @@ class _Server(ThreadingHTTPServer):
             connection.settimeout(None)
         with self._lock:
             self._open.add(connection)
+            late = self._ending
         try:
-            super().finish_request(connection, client_address)
+            if not late:
+                super().finish_request(connection, client_address)
         finally:
             with self._lock:
                 self._open.discard(connection)
@@ -144,11 +148,10 @@ class _Server(ThreadingHTTPServer):
     def hang_up(self) -> None:
         """End the connections that are kept open."""
         with self._lock:
+            self._ending = True
             for connection in self._open:
-                try:
+                with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is what many a test wants."""
