@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from token_monitor.stores import files
 from token_monitor.stores.errors import StoreError
 from token_monitor.stores.folder import DataFolder
-from token_monitor.stores.merge import merge_older
+from token_monitor.stores.merge import begin_unread, merge_older
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
@@ -39,7 +39,6 @@ class Database:
         self._folder = None if folder is None else DataFolder(folder, lambda line: self._note(on_trouble, line))
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._unread = False
         self.durable = False
 
     def open(self, wait: float, pause: Callable[[float], object] = time.sleep) -> None:
@@ -55,7 +54,7 @@ class Database:
                 self._connection = self._folder.open(wait, pause)
                 self.durable = True
             except (OSError, sqlite3.DatabaseError) as error:
-                self._connection = self._read_folder(self._folder)
+                self._connection = self._read_folder(self._folder, amid=False)
                 self._note_trouble(self._folder, error)
         except BaseException:
             self.close()
@@ -119,14 +118,12 @@ class Database:
         with suppress(sqlite3.DatabaseError):
             file.close()
         if self._connection is None:
-            self._connection = self._read_folder(folder)
+            self._connection = self._read_folder(folder, amid=True)
         self._note_trouble(folder, error)
 
-    def _read_folder(self, folder: DataFolder) -> sqlite3.Connection:
+    def _read_folder(self, folder: DataFolder, *, amid: bool) -> sqlite3.Connection:
         """A copy of what the folder holds; empty if that cannot be read, to be joined with it when it can be."""
-        copy = folder.read()
-        self._unread = copy is None
-        return copy or files.in_memory()
+        return folder.read() or begin_unread(amid=amid)
 
     def _heal(self, folder: DataFolder, memory: sqlite3.Connection) -> None:
         if self.durable:
@@ -148,9 +145,7 @@ class Database:
             )
 
     def _move(self, memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
-        if self._unread:
-            _transaction(memory, lambda db: merge_older(db, file))
-            self._unread = False
+        _transaction(memory, lambda db: merge_older(db, file))
         memory.backup(file)
 
     def _note_trouble(self, folder: DataFolder, error: Exception) -> None:

@@ -2,15 +2,28 @@
 
 import sqlite3
 
+from token_monitor.stores.files import in_memory
 from token_monitor.stores.outbox import mark_heads
 
 
+def begin_unread(*, amid: bool) -> sqlite3.Connection:
+    """An empty database in memory that knows that there may be a file with more.
+
+    amid: in mid-run, when episodes are open whose deliveries are in that file.
+    """
+    db = in_memory()
+    db.execute("INSERT INTO meta (key, value) VALUES ('unread', ?)", (amid,))
+    return db
+
+
 def merge_older(db: sqlite3.Connection, older: sqlite3.Connection) -> None:
-    """Add to `db` what `older` has and it lacks, within a transaction of `db`.
+    """Add to `db` what `older` has and it lacks, if `begin_unread` made it. Within a transaction of `db`.
 
     The rows of `db` keep their numbers, which deliveries on their way refer to; older rows are numbered below them,
     as they go out first.
     """
+    if not db.execute("DELETE FROM meta WHERE key = 'unread'").rowcount:
+        return
     (steady,) = older.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'steady'").fetchone()
     db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'steady'", (steady,))
     for table in ("meta", "subject", "account", "channel"):

@@ -49,9 +49,15 @@ def _supersede(db: sqlite3.Connection, channel: str, message: Message, now: floa
 
 
 def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
+    """Whether a row of the episode is sent, pending or perhaps arrived.
+
+    Taken for granted of an episode that began before the file failed and could not even be read: its rows are there.
+    """
     row = db.execute(
-        "SELECT 1 FROM outbox WHERE channel = ? AND episode = ?"
-        " AND (fate IN ('sent', 'pending') OR attempting OR ambiguous)",
+        "SELECT 1 FROM outbox WHERE channel = ?1 AND episode = ?2"
+        " AND (fate IN ('sent', 'pending') OR attempting OR ambiguous)"
+        " UNION SELECT 1 FROM meta WHERE key = 'unread' AND value = 1"
+        " AND NOT EXISTS (SELECT 1 FROM outbox WHERE episode = ?2 AND reason = 'first')",
         (channel, episode),
     )
     return row.fetchone() is not None

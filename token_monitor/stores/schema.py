@@ -7,6 +7,7 @@ from typing import Final
 from token_monitor.stores.errors import StoreError
 
 # Times are steady seconds (rule J1), except those inside JSON.
+# meta: `steady`, the latest time known; `unread`, only in memory: there may be a file whose content is not here.
 # subject.episode: the open episode; retention keeps what tells which channels know of it.
 # outbox.subject: as messages call it. outbox.head: the oldest pending row of its (channel, subject).
 # outbox.attempting: begun, and its outcome not recorded; ambiguous: an earlier attempt may have arrived.
