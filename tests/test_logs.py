@@ -247,6 +247,7 @@ def test_dropped_lines_are_confessed_in_the_same_format() -> None:
     finally:
         logging.root.handlers, sys.excepthook, threading.excepthook = before[0], before[2], before[3]
         logging.root.setLevel(before[1])
+        logging.getLogger("urllib3").setLevel(logging.NOTSET)
         structlog.reset_defaults()
         output.close(10)
         os.close(read)

@@ -88,7 +88,7 @@ def test_a_blocked_pipe_blocks_no_ordinary_line_and_one_line_says_how_many_were_
     started = time.monotonic()
     for number in range(MAX_WAITING + 7):
         output.line(f"line {number}")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5.0
     told = read_until(read, lambda data: f"line {MAX_WAITING - 1}\n".encode() in data).decode().splitlines()
     assert told[0] == BIG
     assert [line for line in told if line.startswith("dropped")] == ["dropped=7"]
