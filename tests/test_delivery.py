@@ -1,0 +1,230 @@
+"""The outbox worker: order, retries, what is given up and what never is (rules O1 to O6)."""
+
+import pytest
+
+from support.delivering import CHANNEL, Crash, DeliveryBench
+from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.message import Message
+from token_monitor.core.words import Reason
+from token_monitor.delivery import EXPIRES_AFTER, LONGEST_BACKOFF, PROBE_EVERY
+
+DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
+
+
+def failing_for(*accounts: str, error: ChannelError = DOWN):  # noqa: ANN201
+    return lambda message: error if message.alert.account in accounts else None
+
+
+def test_alerts_of_a_subject_arrive_in_the_order_they_were_raised() -> None:
+    bench = DeliveryBench()
+    for reason in (Reason.FIRST, Reason.ESCALATED, Reason.RECOVERED):
+        bench.raise_alert("a", reason)
+    bench.run()
+    assert bench.channel.arrived == bench.raised
+    assert bench.pending == 0
+
+
+def test_a_failed_attempt_backs_the_channel_off_from_one_second_doubling_to_a_minute() -> None:
+    bench = DeliveryBench(failing_for("a"))
+    bench.raise_alert("a")
+    waits = []
+    for _ in range(9):
+        wait = bench.worker.step()
+        assert wait is not None
+        waits.append(wait)
+        bench.clock.advance(wait)
+    for wait, nominal in zip(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60], strict=True):
+        assert 0.8 * nominal <= wait <= 1.2 * min(nominal, LONGEST_BACKOFF)
+
+
+def test_new_work_does_not_break_the_back_off() -> None:
+    bench = DeliveryBench(failing_for("a", "b"))
+    bench.raise_alert("a")
+    bench.run()
+    bench.raise_alert("b")
+    bench.run(0.5)
+    assert len(bench.channel.attempts) == 1
+
+
+def test_after_a_failure_the_least_recently_attempted_subject_is_next() -> None:
+    bench = DeliveryBench(failing_for("a", "b"))
+    bench.raise_alert("a")
+    bench.raise_alert("b")
+    bench.run(20)
+    attempts = [alert.account for alert in bench.channel.attempts]
+    assert attempts[:4] == ["a", "b", "a", "b"]
+
+
+def test_one_poison_message_blocks_nobody_and_is_given_up_once_others_passed() -> None:
+    bench = DeliveryBench(failing_for("poison"))
+    bench.raise_alert("poison")
+    for number in range(60):
+        bench.raise_alert(f"other {number}")
+        bench.run(60)
+    assert {alert.account for alert in bench.channel.arrived} == {f"other {number}" for number in range(60)}
+    assert (bench.pending, bench.dead) == (0, 1)
+
+
+def test_during_an_outage_nothing_is_given_up_however_often_it_fails() -> None:
+    down = True
+    bench = DeliveryBench(lambda _message: DOWN if down else None)
+    for number in range(10):
+        bench.raise_alert(f"a{number}")
+    bench.run(86400)
+    assert (bench.pending, bench.dead) == (10, 0)
+    down = False
+    bench.run(120)
+    assert (bench.pending, bench.dead) == (0, 0)
+    assert {alert.id for alert in bench.channel.arrived} == {alert.id for alert in bench.raised}
+
+
+def test_retry_after_is_kept_to_and_survives_a_restart() -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(Scope.RETRY, "HTTP 429", retry_after=600)))
+    bench.raise_alert("a")
+    bench.run()
+    bench.restart()
+    bench.run(599)
+    assert len(bench.channel.attempts) == 1
+    bench.run(2)
+    assert len(bench.channel.attempts) == 2
+
+
+def test_a_retry_after_of_zero_does_not_hammer() -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(Scope.RETRY, "HTTP 429", retry_after=0)))
+    bench.raise_alert("a")
+    bench.run(10)
+    assert len(bench.channel.attempts) <= 11
+
+
+def test_a_restart_makes_everything_due_at_once() -> None:
+    bench = DeliveryBench(failing_for("a"))
+    bench.raise_alert("a")
+    bench.run(300)
+    attempts = len(bench.channel.attempts)
+    bench.restart()
+    bench.run()
+    assert len(bench.channel.attempts) == attempts + 1
+
+
+def test_a_refused_message_is_dead_and_the_next_goes_at_once() -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(Scope.MESSAGE, "HTTP 400")))
+    bench.raise_alert("a")
+    bench.raise_alert("b")
+    bench.run()
+    assert [alert.account for alert in bench.channel.arrived] == ["b"]
+    assert (bench.pending, bench.dead) == (0, 1)
+
+
+def test_a_channel_that_is_set_up_wrongly_keeps_everything_and_is_probed_every_five_minutes() -> None:
+    bench = DeliveryBench(lambda _message: ChannelError(Scope.CHANNEL, "HTTP 404"))
+    for number in range(20):
+        bench.raise_alert(f"a{number}")
+    bench.run(3 * PROBE_EVERY + 1)
+    assert len(bench.channel.attempts) == 4
+    assert (bench.pending, bench.dead) == (20, 0)
+
+
+def test_what_is_older_than_a_week_is_dead_after_one_more_attempt() -> None:
+    bench = DeliveryBench(failing_for("a"))
+    bench.raise_alert("a")
+    bench.clock.advance(EXPIRES_AFTER + 1)
+    bench.restart()
+    bench.run()
+    assert len(bench.channel.attempts) == 1
+    assert (bench.pending, bench.dead) == (0, 1)
+
+
+def test_what_is_older_than_a_week_still_leaves_if_the_receiver_is_back() -> None:
+    bench = DeliveryBench()
+    bench.raise_alert("a")
+    bench.clock.advance(EXPIRES_AFTER + 1)
+    bench.run()
+    assert bench.channel.arrived == bench.raised
+
+
+def test_a_reminder_that_waits_is_superseded_by_what_comes_later() -> None:
+    down = True
+    bench = DeliveryBench(lambda _message: DOWN if down else None)
+    first = bench.raise_alert("a")
+    bench.run()
+    bench.raise_alert("a", Reason.REMINDER)
+    bench.raise_alert("a", Reason.REMINDER)
+    last = bench.raise_alert("a", Reason.ESCALATED)
+    down = False
+    bench.run(60)
+    assert bench.channel.arrived == [first, last]
+
+
+def test_the_recovery_goes_only_where_the_episode_was_told() -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(Scope.MESSAGE, "HTTP 400")))
+    bench.raise_alert("a")
+    bench.run()
+    bench.channel.answer = lambda _message: None
+    bench.raise_alert("a", Reason.RECOVERED)
+    bench.run(60)
+    assert bench.channel.arrived == []
+
+
+def test_the_recovery_follows_an_alert_that_may_have_arrived() -> None:
+    lost_answer = ChannelError(Scope.MESSAGE, "the connection broke", ambiguous=True)
+    bench = DeliveryBench(failing_for("a", error=lost_answer))
+    bench.raise_alert("a")
+    bench.run()
+    bench.channel.answer = lambda _message: None
+    recovered = bench.raise_alert("a", Reason.RECOVERED)
+    bench.run(60)
+    assert bench.channel.arrived[-1] == recovered
+
+
+def test_a_crash_before_the_record_sends_the_same_alert_again() -> None:
+    crashes = [Crash()]
+
+    def answer(_message: Message) -> Crash | None:
+        return crashes.pop() if crashes else None
+
+    bench = DeliveryBench(answer)
+    alert = bench.raise_alert("a")
+    with pytest.raises(Crash):
+        bench.run()
+    bench.restart()
+    bench.run()
+    assert bench.channel.arrived == [alert, alert]
+    assert bench.pending == 0
+
+
+def test_a_fault_in_a_channel_loses_nothing_and_does_not_spin() -> None:
+    bench = DeliveryBench()
+    alert = bench.raise_alert("a")
+
+    def surprise(_message: Message) -> str:
+        raise ZeroDivisionError
+
+    broken, bench.worker._channel = bench.worker._channel, type("Broken", (), {"send": staticmethod(surprise)})()
+    assert (bench.worker.step() or 0) >= 0.8
+    assert bench.pending == 1
+    bench.worker._channel = broken
+    bench.run(5)
+    assert bench.channel.arrived == [alert]
+
+
+def test_a_channel_that_is_gone_parks_its_alerts_and_resumes_if_it_returns_within_a_day() -> None:
+    bench = DeliveryBench()
+    kept = bench.raise_alert("a")
+    bench.store.adopt([], bench.clock.steady)
+    bench.clock.advance(23 * 3600)
+    bench.store.prune(bench.clock.steady)
+    bench.store.adopt([CHANNEL], bench.clock.steady)
+    bench.run()
+    assert bench.channel.arrived == [kept]
+
+
+def test_a_channel_that_stays_away_for_a_day_loses_what_was_parked() -> None:
+    bench = DeliveryBench()
+    bench.raise_alert("a")
+    bench.store.adopt([], bench.clock.steady)
+    bench.clock.advance(25 * 3600)
+    bench.store.prune(bench.clock.steady)
+    bench.store.adopt([CHANNEL], bench.clock.steady)
+    bench.run()
+    assert bench.channel.arrived == []
+    assert bench.dead == 1
