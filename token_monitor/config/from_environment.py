@@ -67,7 +67,7 @@ def _credential(variables: Variables, found: Findings) -> Text:
             raise ConfigError([Problem(TOKEN, "not set", allowed)])
         if len(set(given)) > 1:
             raise ConfigError(
-                [Problem(ALIAS, f"not the same as {TOKEN}", f"one of them; {ALIAS} is another name for it")]
+                [Problem(ALIAS, f"not the same as {TOKEN}", f"one of them, {ALIAS} is another name for it")]
             )
         if not given[0]:
             raise ConfigError([Problem(given[0].path, "an empty file", "a file with the credential")])

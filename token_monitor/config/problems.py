@@ -10,6 +10,7 @@ from typing import Final
 from attrs import frozen
 
 MISSING: Final = "missing"
+MAX_FOUND: Final = 200
 
 
 @frozen
@@ -73,4 +74,4 @@ def _place(problem: Problem) -> list[str | int]:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= 100 else text[:97] + "…"
+    return text if len(text) <= MAX_FOUND else text[: MAX_FOUND - 1] + "…"

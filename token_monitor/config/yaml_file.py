@@ -49,6 +49,7 @@ def _parse(content: str, name: str) -> Node | None:
     """The nodes, with no type guessed and nothing constructed."""
     allowed = "YAML in one document"
     try:
+        # Not the C loader: deep nesting crashes the process there.
         loader = yaml.BaseLoader(content)
         try:
             node: Node | None = loader.get_single_node()
