@@ -11,7 +11,7 @@ from prometheus_client.utils import floatToGoString
 
 from token_monitor.core.view import QuantityView, Snapshot
 from token_monitor.core.words import State
-from token_monitor.web.metrics import BUCKETS, Counts
+from token_monitor.web.counts import BUCKETS, Counts
 
 
 def exposition(snapshot: Snapshot, counts: Counts, version: str) -> bytes:

@@ -2,33 +2,15 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
-from attrs import frozen
-
 from token_monitor.core.alert import Alert
 from token_monitor.core.view import Snapshot
+from token_monitor.web.counts import BUCKETS, Counts
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-
-
-@frozen
-class Counts:
-    """What was counted since the start.
-
-    polls: by (account, outcome). alerts: by (kind, level, reason). deliveries: by (channel, outcome).
-    durations: polls by bucket of `BUCKETS`, the last for what took longer; not cumulative.
-    seconds: that all polls took together.
-    """
-
-    polls: Mapping[tuple[str, str], int]
-    alerts: Mapping[tuple[str, str, str], int]
-    deliveries: Mapping[tuple[str, str], int]
-    durations: Sequence[int]
-    seconds: float
 
 
 class Metrics:
