@@ -1,8 +1,8 @@
 """The outbox worker: order, retries, what is given up and what never is (rules O1 to O6)."""
 
 import pytest
-
 from support.delivering import CHANNEL, Crash, DeliveryBench
+
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason
@@ -11,7 +11,7 @@ from token_monitor.delivery import EXPIRES_AFTER, LONGEST_BACKOFF, PROBE_EVERY
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
 
 
-def failing_for(*accounts: str, error: ChannelError = DOWN):  # noqa: ANN201
+def failing_for(*accounts: str, error: ChannelError = DOWN):
     return lambda message: error if message.alert.account in accounts else None
 
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from support.delivering import Crash, DeliveryBench
+
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message

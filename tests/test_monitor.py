@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 import structlog
 from structlog.testing import capture_logs
-
 from support.watching import CountingTelemetry, FakeClock, MemoryStore, ScriptedSource, make_watch, make_world, reading
+
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret

@@ -1,13 +1,14 @@
 """When accounts are polled: real threads, sources that hang until they are let go, no sleeping."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-
 from support.watching import CountingTelemetry, MemoryStore, ScriptedSource, make_watch, make_world
+
 from token_monitor import scheduler as module
 from token_monitor.clock import SteadyClock
 from token_monitor.core.errors import Failure, SourceError
@@ -86,7 +87,7 @@ def test_polls_are_start_to_start_within_a_tenth_of_the_interval() -> None:
     bench.account("one", lambda: starts.append(time.monotonic()) or 50, interval=0.1)
     with bench.running():
         bench.telemetry.wait_for(polled(8))
-    gaps = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(starts)]
     assert min(gaps) >= 0.09
     assert sorted(gaps)[len(gaps) // 2] < 0.15
 

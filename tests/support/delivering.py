@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from support.clock import FakeClock
+
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.judge import Subject, SubjectState
@@ -68,7 +69,9 @@ class DeliveryBench:
         self._episodes[account] = (episode, count + 1)
         state = State.OK if reason.closes else State.LOW
         now = self.clock.now().wall
-        alert = Alert(f"{episode}-{count + 1}", Kind.ACCOUNT, f"{account}/balance", account, state, reason, episode, now)
+        alert = Alert(
+            f"{episode}-{count + 1}", Kind.ACCOUNT, f"{account}/balance", account, state, reason, episode, now
+        )
         subject = Subject(Kind.ACCOUNT, account, "balance")
         change = Change(account, {subject: SubjectState()}, messages=[(Message(alert, alert.id), channels)])
         self.store.commit(change, self.clock.steady)

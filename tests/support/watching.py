@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from support.clock import FakeClock
+
 from token_monitor.core.alert import Alert
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message

@@ -73,17 +73,17 @@ class Daemon:
         self._spawn("housekeeping", self._keep_house)
 
     def stop(self) -> None:
-        """End within 3 s, whatever hangs. What was not delivered is in the store."""
+        """End within 2 s, whatever hangs. What was not delivered is in the store."""
         self._stopping.set()
         deadline = time.monotonic() + DELIVERIES_STOP_WITHIN
         self._scheduler.stop()
+        if self.web is not None:
+            threading.Thread(target=self.web.stop, name="web stop", daemon=True).start()
         for worker in self._workers.values():
             worker.stop()
         for thread in self._threads:
-            if thread.name.startswith("channel ") and thread.name != f"channel {STDOUT}":
+            if thread.name.startswith("channel "):
                 thread.join(max(0.0, deadline - time.monotonic()))
-        if self.web is not None:
-            self.web.stop()
 
     def snapshot(self) -> Snapshot:
         """Everything at one moment."""
