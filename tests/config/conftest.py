@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,20 @@ from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 from token_monitor.sources.dialect import JsonEndpoint
 
+FIVE = Seconds(5)
+
 
 @frozen
 class Webhook:
     url: Url
     secret: Secret | None = None
-    timeout: Seconds = Seconds(5)
+    timeout: Seconds = FIVE
 
 
 @frozen
 class Slack:
     url: Url
-    timeout: Seconds = Seconds(5)
+    timeout: Seconds = FIVE
 
 
 def channel_of_host(host: str) -> str:
@@ -66,17 +68,6 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-@pytest.fixture
-def account_problems(desk: Desk) -> Callable[[str], list[str]]:
-    """The problems of one otherwise good account with these further lines."""
-
-    def problems(lines: str) -> list[str]:
-        indented = lines.replace("\n", "\n    ")
-        return desk.problems(yaml=f"accounts:\n  - name: a\n    credential: k\n    {indented}\n")
-
-    return problems
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def credential_of(raw: object, _kind: object) -> Credential:
     scheme, colon, _ = text.shown.partition(":")
     if colon and scheme in ("vault", "aws-sm"):
         raise wrong(
-            text, f"a {scheme}: reference", "${NAME}, file:/path or a literal; others are not part of this version"
+            text, f"a reference to {scheme}", "${NAME}, file:/path or a literal; others are not part of this version"
         )
     if colon and scheme == "file":
         credential = Credential(file=Path(text.removeprefix("file:")))

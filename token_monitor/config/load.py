@@ -5,7 +5,8 @@ from pathlib import Path
 
 import attrs
 
-from token_monitor.config.expand import expand, table_at
+from token_monitor.config.checks import table_at
+from token_monitor.config.expand import expand
 from token_monitor.config.from_environment import ACCOUNT_VARIABLES, environment_tree
 from token_monitor.config.problems import ConfigError, Findings, Problem
 from token_monitor.config.registry_types import Registry

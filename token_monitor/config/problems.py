@@ -55,11 +55,13 @@ class Findings(list[Problem]):
 
     def conclude(self, file: Path | None = None) -> None:
         """Raises ConfigError if there are any."""
-        if self:
-            # What could not be read is not missing as well.
-            told = {problem.path for problem in self if problem.found != MISSING}
-            problems = [problem for problem in self if problem.found != MISSING or problem.path not in told]
-            raise ConfigError(sorted(problems, key=_place), file)
+        told: dict[str, Problem] = {}
+        for problem in self:
+            told.setdefault(problem.path, problem)
+        # What is wrong is not missing as well.
+        kept = [item for item in self if item.found != MISSING or told[item.path] is item]
+        if kept:
+            raise ConfigError(sorted(kept, key=_place), file)
 
 
 def choice(found: str, allowed: Iterable[str]) -> str:

@@ -10,12 +10,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from token_monitor.config.problems import ConfigError, Findings, Problem
 from token_monitor.config.tree import Items, Table, Text, Tree
 from token_monitor.config.variables import Variables
+from token_monitor.core.secret import MASK
 
 MAX_BYTES = 1024 * 1024
 _TAGS = [f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")]
 _NULLS = ("", "~", "null", "Null", "NULL")
 _REFERENCE = re.compile(r"\$(\$\{)|\$\{([^}]*)(\}?)")
-_QUOTED = re.compile(r"'[^'<]{2,}'")
+_QUOTED = re.compile(r"'([^']*)'")
+_HARMLESS = re.compile(r".|\\.|<[a-z ]+>")
 
 
 def yaml_tree(file: Path, variables: Variables, found: Findings) -> tuple[Table, set[str]]:
@@ -25,7 +27,7 @@ def yaml_tree(file: Path, variables: Variables, found: Findings) -> tuple[Table,
         return Table(""), set()
     if not isinstance(root, MappingNode):
         raise ConfigError([Problem(file.name, "not a mapping", "a YAML mapping with accounts")])
-    reader = _Reader(variables, found)
+    reader = _Reader(file.name, variables, found)
     tree = reader.tree(root, "")
     assert isinstance(tree, Table)
     return tree, reader.used
@@ -57,7 +59,7 @@ def _parse(content: str, name: str) -> Node | None:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         # What it quotes may be a piece of a secret that was not put in quotes.
-        what = _QUOTED.sub("'***'", error.problem or "not YAML")
+        what = _QUOTED.sub(_masked, error.problem or "not YAML")
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([Problem(f"{name} line {line}", what, allowed)]) from None
     except yaml.reader.ReaderError as error:
@@ -68,10 +70,17 @@ def _parse(content: str, name: str) -> Node | None:
     return node
 
 
+def _masked(quoted: re.Match[str]) -> str:
+    return quoted[0] if _HARMLESS.fullmatch(quoted[1]) else f"'{MASK}'"
+
+
 @frozen
 class _Reader:
-    """seen: the nodes met; one met twice is an alias, which would let a small file become a huge tree."""
+    """name: of the file.
+    seen: the nodes met; one met twice is an alias, which would let a small file become a huge tree.
+    """
 
+    name: str
     variables: Variables
     found: Findings
     used: set[str] = field(factory=set)
@@ -100,7 +109,7 @@ class _Reader:
             line = key_node.start_mark.line + 1
             key = key_node.value if isinstance(key_node, ScalarNode) else None
             if not isinstance(key, str):
-                self.found.add(f"line {line}", "a key that is a list or a mapping", "a name")
+                self.found.add(f"{self.name} line {line}", "a key that is a list or a mapping", "a name")
             elif key in table:
                 self.found.add(table.at(key), f"given twice, in lines {lines[key]} and {line}", "once")
             else:
