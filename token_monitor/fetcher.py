@@ -57,10 +57,18 @@ class Fetcher:
         except SourceError as error:
             if error.kind is not Failure.REJECTED:
                 raise
-            changed = self._read_secret()
-            if changed == secret:
+            changed = self._changed_secret(secret)
+            if changed is None:
                 raise
         return self._request(changed, started)
+
+    def _changed_secret(self, refused: Secret) -> Secret | None:
+        """Read anew; None if that gives nothing else. That it cannot be read is the lesser news."""
+        try:
+            secret = self._read_secret()
+        except SourceError:
+            return None
+        return None if secret == refused else secret
 
     def _request(self, secret: Secret, started: float) -> Sequence[Reading]:
         remaining = self._timeout - (self._clock.now().steady - started)

@@ -2,46 +2,75 @@
 
 import heapq
 import itertools
+import os
 import socket
 import threading
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 
 class Guard:
-    """One call under a deadline. The connection it uses reports itself through `watch`."""
+    """One call under a deadline. The connection that serves it reports its socket by `watch`.
+
+    fired: the deadline passed while the call was going on.
+    connected: the other side may have seen the request.
+    """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.fired = False
-        self._done = False
-        self._connection: Any = None
+        self.connected = False
+        self._ended = False
+        self._duplicate: socket.socket | None = None
         self._lock = threading.Lock()
 
-    def watch(self, connection: object) -> None:
-        """This connection serves the call now; pooled connections pass from call to call."""
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; at least a millisecond, for 0 means something else to sockets."""
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    def watch(self, sock: socket.socket) -> None:
+        """The call goes on over this socket.
+
+        A duplicate of its descriptor is kept: `sock` itself loses its own to the TLS layer, and a closed one's number
+        soon belongs to another connection.
+        """
+        duplicate = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
-            self._connection = connection
-            connection.guard = self  # type: ignore[attr-defined]
+            self._forget()
+            self._duplicate = duplicate
+            if self.fired:
+                _shut(duplicate)
+
+    def release(self) -> None:
+        """The socket goes back to the pool, and may soon serve another call."""
+        with self._lock:
+            self._forget()
 
     def fire(self) -> None:
         """Break the connection: the thread that waits on it wakes with an error."""
         with self._lock:
-            if self._done:
+            if self._ended:
                 return
             self.fired = True
-            if getattr(self._connection, "guard", None) is self:
-                _shut(getattr(self._connection, "sock", None))
+            if self._duplicate is not None:
+                _shut(self._duplicate)
+
+    def _forget(self) -> None:
+        if self._duplicate is not None:
+            self._duplicate.close()
+            self._duplicate = None
 
     def __enter__(self) -> Self:
         _current.guard = self
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        with self._lock:
-            self._done = True
         _current.guard = None
+        with self._lock:
+            self._ended = True
+            self._forget()
 
 
 class Watchdog:
@@ -81,18 +110,14 @@ class _Current(threading.local):
 _current = _Current()
 
 
-def watched(connection: object) -> None:
-    """Called by a connection about to work for this thread."""
-    if _current.guard is not None:
-        _current.guard.watch(connection)
+def current_guard() -> Guard:
+    """The guard whose block this thread is in."""
+    assert _current.guard is not None
+    return _current.guard
 
 
-def _shut(sock: socket.socket | None) -> None:
-    if sock is None:
-        return  # still connecting, which has a timeout of its own
+def _shut(duplicate: socket.socket) -> None:
     try:
-        socket.socket.shutdown(
-            sock, socket.SHUT_RDWR
-        )  # of SSLSocket too: its own would drop state another thread reads
+        duplicate.shutdown(socket.SHUT_RDWR)
     except OSError:
         return  # already gone

@@ -1,10 +1,12 @@
 """An answer's body as a document, or an error: nothing in between."""
 
 import json
-from decimal import Decimal
-from typing import NoReturn
+from decimal import Decimal, InvalidOperation
+from typing import Final, NoReturn
 
 from token_monitor.core.errors import Failure, SourceError
+
+_OUT_OF_REACH: Final = Decimal("Infinity")
 
 
 def parse(body: bytes) -> object:
@@ -18,7 +20,7 @@ def parse(body: bytes) -> object:
         raise _not_json("the answer is not UTF-8") from None
     try:
         return json.loads(
-            text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_no_key_twice
+            text, parse_float=_fraction, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_no_key_twice
         )
     except RecursionError:
         raise _not_json("the answer is nested too deeply") from None
@@ -29,6 +31,13 @@ def parse(body: bytes) -> object:
 def _integer(text: str) -> int | Decimal:
     """JMESPath compares int; a number of a million digits stays cheap as Decimal, and is refused later."""
     return int(text) if len(text) <= 40 else Decimal(text)
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of 19 digits; whoever selects this number is told that it is none
+        return _OUT_OF_REACH
 
 
 def _refuse(name: str) -> NoReturn:

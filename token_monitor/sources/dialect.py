@@ -1,10 +1,11 @@
 """The words in which a user says where the numbers are in a provider's JSON answer."""
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import jmespath
 from attrs import field, frozen
@@ -14,6 +15,11 @@ from jmespath.parser import ParsedResult
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.secret import Secret
 from token_monitor.core.url import Endpoint
+from token_monitor.sources.functions import ExactFunctions, unknown_functions
+
+# JMESPath lets what Python's operators raise on odd operands pass: `'text' > 5`, `merge(null)`, NaN.
+_MISFITS: Final = (JMESPathError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 DEFAULT_ENDPOINT = "https://api.facefusion.cloud/v1/balance"
 
@@ -21,28 +27,34 @@ DEFAULT_ENDPOINT = "https://api.facefusion.cloud/v1/balance"
 class Expression:
     """A JMESPath expression (https://jmespath.org/specification.html). It selects; we do the arithmetic."""
 
-    __slots__ = ("_compiled", "text")
+    __slots__ = ("_compiled", "_options", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._compiled: ParsedResult = jmespath.compile(text)
+        self._options = jmespath.Options(custom_functions=ExactFunctions())
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError: it is not JMESPath."""
         try:
-            return cls(text)
+            expression = cls(text)
         except JMESPathError as error:
             raise ValueError(f"a JMESPath expression; {' '.join(str(error).split())}") from None
+        except RecursionError:
+            raise ValueError("a JMESPath expression; this one is nested too deeply") from None
+        for name in unknown_functions(expression._compiled.parsed):
+            raise ValueError(f"a JMESPath expression; it has no function {name}()")
+        return expression
 
     def select(self, document: object) -> object:
         """What it selects; None where there is nothing.
 
-        Raises SourceError INVALID: a function in it does not fit the document (numbers are Decimal: `sum` fits none).
+        Raises SourceError INVALID: a function or a comparison in it does not fit the document.
         """
         try:
-            return self._compiled.search(document)
-        except JMESPathError:
+            return self._compiled.search(document, self._options)
+        except _MISFITS:
             raise SourceError(Failure.INVALID, f"{self} does not fit the answer") from None
 
     def __str__(self) -> str:
@@ -70,6 +82,10 @@ class AuthScheme(StrEnum):
     QUERY = "query"
 
 
+def _fits_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
 @frozen
 class Auth:
     """name: of the header or the query parameter. prefix: put before the credential in a header (`Token `)."""
@@ -85,6 +101,10 @@ class Auth:
             raise ValueError(f"prefix with scheme {self.scheme}; a prefix goes with scheme header")
         if self.name and self.scheme in (AuthScheme.BEARER, AuthScheme.BASIC):
             raise ValueError(f"name with scheme {self.scheme}; a name goes with scheme header or query")
+        if self.name and self.scheme is AuthScheme.HEADER and not _HEADER_NAME.fullmatch(self.name):
+            raise ValueError("name that no header can have; letters, digits and -")
+        if not _fits_header(self.prefix):
+            raise ValueError("prefix with a character that no header can carry; printable ASCII")
 
 
 class JsonText(str):
@@ -159,3 +179,8 @@ class JsonEndpoint:
     def __attrs_post_init__(self) -> None:
         if self.body is not None and self.method is not Method.POST:
             raise ValueError("body with method GET; a body goes with method POST")
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError("headers with a name that no header can have; letters, digits and -")
+            if not _fits_header(value.reveal()) or value.reveal() != value.reveal().strip():
+                raise ValueError(f"header {name} with a character that no header can carry; printable ASCII")

@@ -37,8 +37,8 @@ def extract(settings: JsonEndpoint, document: object) -> Sequence[Reading]:
 
 
 def _true(selected: object) -> bool:
-    """JMESPath's own truth: 0 is true, empty is false."""
-    return selected == 0 if isinstance(selected, int | Decimal) and selected is not False else bool(selected)
+    """JMESPath's own truth: null, false and whatever is empty are false; every number is true, 0 too."""
+    return selected is not None and selected is not False and selected not in ("", [], {})
 
 
 def _reading(name: str, how: Extract, document: object) -> Reading:
@@ -46,17 +46,24 @@ def _reading(name: str, how: Extract, document: object) -> Reading:
     if how.unit_from is not None:
         unit = _text(how.unit_from, how.unit_from.select(document))
     unlimited = how.unlimited is not None and _flag(how.unlimited, document) is True
-    available = how.available is None or _flag(how.available, document) is not False
+    available = how.available is None or _required_flag(how.available, document)
     limit = _optional_number(how.limit, how.scale, document)
     if unlimited:
         value = None if how.value is None else _optional_number(how.value, how.scale, document)
     elif how.used is not None:
         assert how.limit is not None
         whole, used = (_number(expression, how.scale, document) for expression in (how.limit, how.used))
-        value = _EXACT.subtract(whole, used)
+        value = _left(whole, used)
     else:
         value = _number(how.value or _BALANCE, how.scale, document)
     return Reading(name, value, unit, limit, _moment(how.reset_at, document), available, unlimited)
+
+
+def _left(whole: Decimal, used: Decimal) -> Decimal:
+    try:
+        return bounded(_EXACT.subtract(whole, used))
+    except ValueError as error:
+        raise SourceError(Failure.NOT_A_NUMBER, f"limit less used is {error}") from None
 
 
 def _number(expression: Expression, scale: Decimal, document: object) -> Decimal:
@@ -85,9 +92,18 @@ def _decimal(selected: object, scale: Decimal) -> Decimal:
             number = bounded(selected)
         case str():
             number = parse_decimal(selected)
+        case float():
+            raise ValueError("computed by JMESPath, and no longer exact")
         case _:
             raise ValueError("not a number")
     return bounded(_EXACT.multiply(number, scale)) if scale != 1 else number
+
+
+def _required_flag(expression: Expression, document: object) -> bool:
+    flag = _flag(expression, document)
+    if flag is None:
+        raise SourceError(Failure.MISSING, f"the answer has no {expression}{_keys(document)}")
+    return flag
 
 
 def _flag(expression: Expression, document: object) -> bool | None:
@@ -111,7 +127,7 @@ def _moment(expression: Expression | None, document: object) -> datetime | None:
     try:
         if isinstance(selected, str) and not selected.strip().lstrip("-").replace(".", "", 1).isdigit():
             moment = datetime.fromisoformat(selected)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         seconds = _decimal(selected, Decimal(1))
         return datetime.fromtimestamp(float(seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds), UTC)
     except (ValueError, OverflowError, OSError):
@@ -127,7 +143,7 @@ def _kind(selected: object) -> str:
             return "true or false"
         case str():
             return "an empty text" if not selected.strip() else "a text"
-        case int() | Decimal():
+        case int() | Decimal() | float():
             return "a number"
         case list():
             return "a list"

@@ -1,9 +1,10 @@
 """The provider `generic`: one request, readings out of the JSON answer."""
 
 import base64
+import time
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.http import HttpClient, HttpError, Request, Response
@@ -41,9 +42,12 @@ class JsonEndpointSource:
 
     def _ask(self, request: Request, timeout: float) -> Response:
         """The answer, after redirects within the same origin: the credential goes nowhere else."""
-        origin = self._settings.endpoint.origin
+        origin, deadline = self._settings.endpoint.origin, time.monotonic() + timeout
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._http.send(request, timeout)
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise SourceError(Failure.TIMEOUT, f"no answer within {timeout:g} s, redirects included")
+            response = self._http.send(request, remaining)
             if response.status not in (301, 302, 303, 307, 308):
                 return response
             request = _follow(request, response, origin)
@@ -56,8 +60,7 @@ def _request(settings: JsonEndpoint, credential: Secret) -> Request:
     auth, value = settings.auth, credential.reveal()
     match auth.scheme:
         case AuthScheme.QUERY:
-            mark = "&" if "?" in url.reveal() else "?"
-            url = Secret(f"{url.reveal()}{mark}{quote(auth.name, safe='')}={quote(value, safe='')}")
+            url = _with_parameter(url, auth.name, value)
         case AuthScheme.BASIC:
             headers["Authorization"] = Secret("Basic " + base64.b64encode(value.encode()).decode())
         case AuthScheme.BEARER | AuthScheme.HEADER:
@@ -65,21 +68,27 @@ def _request(settings: JsonEndpoint, credential: Secret) -> Request:
     body = None
     if settings.body is not None:
         body = settings.body.encode()
-        headers.setdefault("Content-Type", Secret("application/json"))
+        headers = {"Content-Type": Secret("application/json"), **headers}
     return Request(settings.method, url, headers, body)
 
 
+def _with_parameter(url: Secret, name: str, value: str) -> Secret:
+    parts = urlsplit(url.reveal())
+    parameter = f"{quote(name, safe='')}={quote(value, safe='')}"
+    query = f"{parts.query}&{parameter}" if parts.query else parameter
+    return Secret(urlunsplit(parts._replace(query=query, fragment="")))
+
+
 def _header(auth: Auth, value: str) -> Secret:
-    if not value.isascii():
+    if not value.isascii() or not value.isprintable():
         raise SourceError(Failure.CREDENTIAL, "the credential holds a character that no HTTP header can carry")
     return Secret(("Bearer " if auth.scheme is AuthScheme.BEARER else auth.prefix) + value)
 
 
 def _follow(request: Request, response: Response, origin: tuple[str, str, int]) -> Request:
-    target = urljoin(request.url.reveal(), response.headers.get("location", ""))
     try:
-        url = Url(target)
-    except ValueError:
+        url = Url(urljoin(request.url.reveal(), response.headers["location"]))
+    except (KeyError, ValueError):
         raise SourceError(Failure.REDIRECT, f"HTTP {response.status} without a usable Location") from None
     if url.origin != origin:
         raise SourceError(
@@ -100,6 +109,5 @@ def _refuse_bad_status(response: Response) -> None:
     if status == 429:
         raise SourceError(Failure.RATE_LIMITED, "HTTP 429: too many requests", response.retry_after)
     if status >= 500:
-        wait = response.retry_after if status == 503 else None
-        raise SourceError(Failure.SERVER, f"HTTP {status} from the provider", wait)
+        raise SourceError(Failure.SERVER, f"HTTP {status} from the provider", response.retry_after)
     raise SourceError(Failure.STATUS, f"HTTP {status}: check the endpoint")
