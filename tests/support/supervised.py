@@ -89,6 +89,8 @@ class Supervised:
         return time.monotonic() - begun
 
     def close(self) -> None:
-        """Leave nothing running, whatever the test came to."""
+        """Leave nothing running, whatever the test came to; print what was said, for pytest to show where it failed."""
         if self.process.poll() is None:
             self.terminate()
+        print(self.stdout)
+        print(self.stderr)
