@@ -1,4 +1,4 @@
-"""From the provider's answer that crosses the threshold to the webhook's arrival. Target: 100 ms at the 99th percentile.
+"""From the provider's answer that crosses the threshold to the webhook's arrival. Target: p99 of 100 ms.
 
 Every answer is another state (low, critical, ok), so that every poll raises an alert. State and alert are on the disk
 before the webhook is called.

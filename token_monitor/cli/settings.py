@@ -22,4 +22,5 @@ def load_settings() -> "Settings":
     except ConfigError as error:
         lines = [str(problem) for problem in error.problems]
         count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
-        raise click.ClickException("\n  ".join([f"the settings have {count}:", *lines])) from None
+        where = f" in {error.file}" if error.file else ""
+        raise click.ClickException("\n  ".join([f"the settings have {count}{where}:", *lines])) from None

@@ -14,7 +14,6 @@ from token_monitor.config.schema import structure
 from token_monitor.config.settings import Settings
 from token_monitor.config.tree import Items, Table, Text
 from token_monitor.config.variables import Variables, read_variables
-from token_monitor.config.yaml_file import yaml_tree
 
 DAEMON = {
     "data": "TOKEN_MONITOR_DATA",
@@ -63,6 +62,8 @@ def _config_file(variables: Variables) -> Path | None:
 
 
 def _file_tree(file: Path, variables: Variables, found: Findings, notices: list[str]) -> Table:
+    from token_monitor.config.yaml_file import yaml_tree  # PyYAML: 0.7 MB that a sidecar without a file need not hold
+
     tree, used = yaml_tree(file, variables, found)
     ignored = [name for name in ACCOUNT_VARIABLES if variables.present(name) and name not in (*used, LANGUAGE)]
     if ignored:

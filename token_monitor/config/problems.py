@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +65,8 @@ class Findings(list[Problem]):
 
 def choice(found: str, allowed: Iterable[str]) -> str:
     """What is allowed instead of `found`: the nearest if one is near, else all."""
+    from difflib import get_close_matches  # 0.6 MB that only a mistake needs
+
     names = sorted(allowed)
     near = get_close_matches(found, names, n=1)
     return f"did you mean {near[0]}?" if near else "one of " + ", ".join(names)
