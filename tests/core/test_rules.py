@@ -87,6 +87,7 @@ def test_a_bound_is_left_at_its_margin_or_with_a_full_account_but_never_below_it
 ) -> None:
     judged, just_less = rule("10", margin=margin), Decimal(left_at) - Decimal("1e-20")
 
+    assert judged.exit(Decimal(10), None if limit is None else Decimal(limit)) == Decimal(left_at)
     assert assess(judged, states("low"), reading(left_at, limit)).state is OK
     assert assess(judged, states("low"), reading(str(just_less), limit)).state is LOW
 

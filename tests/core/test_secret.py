@@ -174,13 +174,14 @@ class TestRedact:
         assert redact("canary canary-and-more canary") == "*** *** ***"
         assert (short.reveal(), long.reveal()) == ("canary", "canary-and-more")
 
-    def test_it_masks_a_secret_while_any_equal_one_lives(self) -> None:
-        first, second = Secret(CANARY), Secret(CANARY)
-        del first
+    @pytest.mark.parametrize("dies_first", [0, 1])
+    def test_it_masks_a_secret_while_any_equal_one_lives(self, dies_first: int) -> None:
+        secrets = [Secret(CANARY), Secret(CANARY)]
+        del secrets[dies_first]
         gc.collect()
 
         assert redact(CANARY) == "***"
-        del second
+        secrets.clear()
         gc.collect()
         assert redact(CANARY) == CANARY
 
