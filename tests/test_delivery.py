@@ -1,6 +1,7 @@
 """The outbox worker: order, retries, what is given up and what never is (rules O1 to O6)."""
 
 import pytest
+from attrs import evolve
 from support.delivering import CHANNEL, Crash, DeliveryBench
 
 from token_monitor.core.errors import ChannelError, Scope
@@ -228,3 +229,22 @@ def test_a_channel_that_stays_away_for_a_day_loses_what_was_parked() -> None:
     bench.run()
     assert bench.channel.arrived == []
     assert bench.dead == 1
+
+
+def test_the_id_of_an_alert_that_failed_is_readable_in_the_log() -> None:
+    from support.messages import FixedClock, low
+    from support.receiver import Receiver
+    from token_monitor.channels.webhook import Webhook, WebhookChannel
+    from token_monitor.core.secret import redact
+    from token_monitor.core.url import Url
+    from token_monitor.http import RequestsClient
+
+    with Receiver() as receiver:
+        receiver.answer(500)
+        channel = WebhookChannel(Webhook(url=Url(receiver.url)), RequestsClient(), FixedClock())
+        message = low()
+        message = evolve(message, alert=evolve(message.alert, id="0123456789abcdef-1"))
+        with pytest.raises(ChannelError) as caught:
+            channel.send(message)
+        assert caught.tb  # keeps the request and its headers alive, as a logged traceback does
+        assert redact(message.alert.id) == message.alert.id

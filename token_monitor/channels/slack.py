@@ -53,7 +53,7 @@ class SlackChannel:
         """See `core.ports.Channel`."""
         host = self._settings.url.authority
         body = json.dumps({"text": _escaped(message.text)}).encode()
-        headers = {"Content-Type": Secret("application/json; charset=utf-8")}
+        headers = {"Content-Type": "application/json; charset=utf-8"}
         try:
             answer = self._http.send(Request("POST", self._settings.url.secret, headers, body), self._settings.timeout)
         except HttpError as error:

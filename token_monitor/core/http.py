@@ -11,11 +11,13 @@ from token_monitor.core.secret import Secret
 
 @frozen
 class Request:
-    """url and header values are secrets: either may carry a credential."""
+    """url: may carry a credential, so it is one. headers: those that carry one are secrets, the others are not: a
+    Secret masks its value wherever it is printed, and that would be an alert's id.
+    """
 
     method: str
     url: Secret
-    headers: Mapping[str, Secret] = field(factory=dict)
+    headers: Mapping[str, Secret | str] = field(factory=dict)
     body: bytes | None = None
 
 

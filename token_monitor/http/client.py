@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 from token_monitor import __version__
 from token_monitor.core.errors import Failure
 from token_monitor.core.http import HttpError, Request, Response
+from token_monitor.core.secret import Secret
 from token_monitor.http.connection import WatchedHTTPConnection, WatchedHTTPSConnection
 from token_monitor.http.errors import explained, late
 from token_monitor.http.retry_after import retry_after
@@ -57,7 +58,7 @@ class RequestsClient:
 
     def _exchange(self, request: Request, timeout: float) -> Response:
         url = request.url.reveal()
-        headers = {name: value.reveal() for name, value in request.headers.items()}
+        headers = {name: _plain(value) for name, value in request.headers.items()}
         with self._session(url.partition(":")[0].lower()).request(
             request.method,
             url,
@@ -82,6 +83,10 @@ class RequestsClient:
                 session.mount(f"{scheme}://", adapter)
                 self._sessions[scheme] = session
             return self._sessions[scheme]
+
+
+def _plain(value: Secret | str) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _body(answer: requests.Response) -> bytes:

@@ -56,7 +56,7 @@ class JsonEndpointSource:
 
 def _request(settings: JsonEndpoint, credential: Secret) -> Request:
     url = settings.endpoint.secret
-    headers = {"Accept": Secret("application/json"), **settings.headers}
+    headers: dict[str, Secret | str] = {"Accept": "application/json", **settings.headers}
     auth, value = settings.auth, credential.reveal()
     match auth.scheme:
         case AuthScheme.QUERY:
@@ -68,7 +68,7 @@ def _request(settings: JsonEndpoint, credential: Secret) -> Request:
     body = None
     if settings.body is not None:
         body = settings.body.encode()
-        headers = {"Content-Type": Secret("application/json"), **headers}
+        headers = {"Content-Type": "application/json", **headers}
     return Request(settings.method, url, headers, body)
 
 
