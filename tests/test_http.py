@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support import provider as told
 from support.provider import Provider
+from urllib3.connectionpool import HTTPConnectionPool
 
 from token_monitor.core.errors import Failure
 from token_monitor.core.http import HttpError, Request, Response
@@ -377,6 +378,22 @@ def test_a_deadline_that_passed_long_ago_harms_no_later_call(client: RequestsCli
     ask(client, provider.url, 0.2)
     provider.answer(told.late(told.document({"balance": 5}), 0.4))
     assert ask(client, provider.url, 2).status == 200
+    assert provider.connections == 1
+
+
+def test_a_deadline_spares_a_connection_that_is_back_in_the_pool(
+    client: RequestsClient, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = HTTPConnectionPool._put_conn
+
+    def slowly(self: HTTPConnectionPool, connection: object) -> None:
+        put(self, connection)  # type: ignore[arg-type]
+        threading.Event().wait(0.3)
+
+    monkeypatch.setattr(HTTPConnectionPool, "_put_conn", slowly)
+    assert refusal(client, provider.url, 0.2).kind is Failure.TIMEOUT
+    monkeypatch.undo()
+    assert ask(client, provider.url).status == 200
     assert provider.connections == 1
 
 
