@@ -24,6 +24,7 @@ from token_monitor.monitor import AccountMonitor, World
 from token_monitor.output import Output
 from token_monitor.scheduler import Scheduler
 from token_monitor.signals import STOPPING, Signals
+from token_monitor.stores.errors import StoreLockedError
 from token_monitor.stores.monitor_db import open_monitor_db
 from token_monitor.web.access import Access
 from token_monitor.web.metrics import Metrics
@@ -43,13 +44,14 @@ log = structlog.get_logger()
 class Daemon:
     """Everything that runs. Made, started and stopped by one thread.
 
+    pause: waits that many seconds for the data folder; a true answer gives up waiting.
     Raises StoreError: the data folder belongs to another daemon, or to a later version.
     """
 
-    def __init__(self, settings: Settings, output: Output) -> None:
+    def __init__(self, settings: Settings, output: Output, pause: Callable[[float], object] = time.sleep) -> None:
         self._settings = settings
         self._stopping = threading.Event()
-        self._store = open_monitor_db(settings.daemon.data, log.error, log.info)
+        self._store = open_monitor_db(settings.daemon.data, log.error, log.info, pause=pause)
         self.clock = SteadyClock(self._store.steady())
         self._metrics = Metrics(self.snapshot, __version__)
         http = RequestsClient()
@@ -176,7 +178,12 @@ class Daemon:
 
 def run(settings: Settings, signals: Signals, output: Output) -> int:
     """The daemon, from start to SIGTERM or SIGINT; the exit status. Raises StoreError."""
-    daemon = Daemon(settings, output)
+    try:
+        daemon = Daemon(settings, output, signals.stopping)
+    except StoreLockedError:
+        if signals.stopping(0):
+            return 0
+        raise
     for notice in settings.notices:
         log.warning(notice)
     daemon.start()
