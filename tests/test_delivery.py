@@ -234,6 +234,7 @@ def test_a_channel_that_stays_away_for_a_day_loses_what_was_parked() -> None:
 def test_the_id_of_an_alert_that_failed_is_readable_in_the_log() -> None:
     from support.messages import FixedClock, low
     from support.receiver import Receiver
+
     from token_monitor.channels.webhook import Webhook, WebhookChannel
     from token_monitor.core.secret import redact
     from token_monitor.core.url import Url

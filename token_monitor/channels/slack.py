@@ -10,7 +10,6 @@ from token_monitor.core.delivery_errors import refused, unanswered
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.http import HttpClient, HttpError, Request, Response
 from token_monitor.core.message import Message
-from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 

@@ -77,7 +77,7 @@ class RequestsClient:
         with self._lock:
             if scheme not in self._sessions:
                 adapter = _Adapter(_tls_context() if scheme == "https" else None)
-                session = requests.Session()
+                session = _Session()
                 session.trust_env = False
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
                 session.mount(f"{scheme}://", adapter)
@@ -87,6 +87,11 @@ class RequestsClient:
 
 def _plain(value: Secret | str) -> str:
     return value.reveal() if isinstance(value, Secret) else value
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: even where it is not to follow, the library parses the target and reads the whole body, however long."""
 
 
 def _body(answer: requests.Response) -> bytes:

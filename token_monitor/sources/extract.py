@@ -49,7 +49,7 @@ def _reading(name: str, how: Extract, document: object) -> Reading:
     available = how.available is None or _required_flag(how.available, document)
     limit = _optional_number(how.limit, how.scale, document)
     if unlimited:
-        value = None if how.value is None else _optional_number(how.value, how.scale, document)
+        value = _optional_number(how.value or _BALANCE, how.scale, document)
     elif how.used is not None:
         assert how.limit is not None
         whole, used = (_number(expression, how.scale, document) for expression in (how.limit, how.used))

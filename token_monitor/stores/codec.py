@@ -49,7 +49,10 @@ def _dump(value: object) -> str:
 
 def _load(text: str, kind: type[_T]) -> _T:
     try:
-        return _CONVERTER.structure(json.loads(text), kind)
+        stored = json.loads(text)
+        if not isinstance(stored, dict):
+            raise TypeError("not an object")
+        return _CONVERTER.structure(stored, kind)
     except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError) as error:
         raise UnreadableError(f"{type(error).__name__}: {error}") from error
 

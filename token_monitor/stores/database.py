@@ -146,7 +146,7 @@ class Database:
 
     def _move(self, memory: sqlite3.Connection, file: sqlite3.Connection) -> None:
         _transaction(memory, lambda db: merge_older(db, file))
-        memory.backup(file)
+        files.copy(memory, file)
 
     def _note_trouble(self, folder: DataFolder, error: Exception) -> None:
         cause = getattr(error, "strerror", None) or error

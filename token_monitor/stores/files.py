@@ -59,7 +59,6 @@ def open_file(path: Path) -> sqlite3.Connection:
         path.chmod(0o600)
     db = _connect(f"{path.absolute().as_uri()}?mode=rw")
     try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         check(db)
@@ -81,7 +80,7 @@ def copy_connected(source: sqlite3.Connection) -> sqlite3.Connection:
     """A copy in memory of what `source` has committed. Raises sqlite3.DatabaseError."""
     if source.in_transaction:  # the failed one could not be ended
         source.execute("ROLLBACK")
-    return _copy(source)
+    return _copied(source)
 
 
 def copy_read_only(path: Path) -> sqlite3.Connection:
@@ -93,10 +92,19 @@ def copy_read_only(path: Path) -> sqlite3.Connection:
     logged = path.with_name(path.name + "-wal").exists()
     source = _connect(f"{path.absolute().as_uri()}?mode=ro&" + ("vfs=unix-none" if logged else "immutable=1"))
     try:
-        source.execute("PRAGMA locking_mode = EXCLUSIVE")
-        return _copy(source)
+        return _copied(source)
     finally:
         source.close()
+
+
+def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Replace the content of `target`, in one transaction of it. Raises sqlite3.DatabaseError."""
+
+    def look(status: int, _remaining: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # `backup` itself would try for ever
+            raise sqlite3.OperationalError("database is locked")
+
+    source.backup(target, progress=look)
 
 
 def set_aside(path: Path, moment: datetime) -> Path:
@@ -111,22 +119,26 @@ def set_aside(path: Path, moment: datetime) -> Path:
     return aside
 
 
-def _copy(source: sqlite3.Connection) -> sqlite3.Connection:
-    copy = _connect(":memory:")
+def _copied(source: sqlite3.Connection) -> sqlite3.Connection:
+    target = _connect(":memory:")
     try:
-        source.backup(copy)
-        check(copy)
-        migrate(copy)
+        copy(source, target)
+        check(target)
+        migrate(target)
     except BaseException:
-        copy.close()
+        target.close()
         raise
-    return copy
+    return target
 
 
 def _connect(name: str) -> sqlite3.Connection:
-    """Without a cursor's hidden transactions; the caller keeps threads apart."""
+    """Without Python's hidden transactions; the caller keeps threads apart.
+
+    The locking mode comes first: any other statement could already have mapped the index of the log.
+    """
     uri = name.startswith("file:")
     db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri)
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     db.execute("PRAGMA temp_store = MEMORY")
     return db
