@@ -11,6 +11,7 @@ from token_monitor.cli.check import check
 from token_monitor.cli.check_config import check_config
 from token_monitor.cli.demo import demo
 from token_monitor.cli.run import run
+from token_monitor.cli.settings import SettingsMistakeError
 from token_monitor.cli.status import status
 from token_monitor.cli.test_alert import test_alert
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     mistake = UNKNOWN if "check" in arguments[:1] else MISTAKE
     try:
         status = cli.main(list(arguments), prog_name="token-monitor", standalone_mode=False)
+    except SettingsMistakeError as error:
+        click.echo(error.format_message(), err=True)
+        return mistake
     except click.ClickException as error:
         click.echo(f"token-monitor: {error.format_message()}", err=True)
         return mistake

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from token_monitor.config.settings import Settings
 
 
+class SettingsMistakeError(click.ClickException):
+    """Problems of the settings, a line each: `path: what was found; what is allowed`."""
+
+
 def load_settings() -> "Settings":
-    """The settings of the environment. Raises ClickException with every problem, a line each."""
+    """The settings of the environment. Raises SettingsMistakeError."""
     from token_monitor.app.registry import REGISTRY
     from token_monitor.config.load import load
     from token_monitor.config.problems import ConfigError
@@ -20,7 +24,4 @@ def load_settings() -> "Settings":
     try:
         return load(os.environ, Path.cwd(), REGISTRY, terminal=sys.stdout.isatty())
     except ConfigError as error:
-        lines = [str(problem) for problem in error.problems]
-        count = "a problem" if len(lines) == 1 else f"{len(lines)} problems"
-        where = f" in {error.file}" if error.file else ""
-        raise click.ClickException("\n  ".join([f"the settings have {count}{where}:", *lines])) from None
+        raise SettingsMistakeError("\n".join(map(str, error.problems))) from None

@@ -21,7 +21,10 @@ def status(*, as_json: bool) -> int:
     try:
         body = _ask(*listen)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        click.echo(f"status: no daemon answers on {listen[0]}:{listen[1]}: {error}", err=True)
+        click.echo(
+            f"status: no daemon answers on {listen[0]}:{listen[1]}: {getattr(error, 'strerror', None) or error}",
+            err=True,
+        )
         return 1
     if as_json:
         click.echo(body)
