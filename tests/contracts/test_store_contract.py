@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 from attrs import evolve
-from support.stored import BALANCE, DAY, block, drain, in_episode, message, names, owed, owing, unblock
 
+from support.stored import BALANCE, DAY, block, drain, in_episode, message, names, owed, owing, unblock
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog

@@ -8,8 +8,8 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from support.stored import AT, in_episode, message
 
+from support.stored import AT, in_episode, message
 from token_monitor.core.alert import Alert, Measured
 from token_monitor.core.episode import Episode, Standing
 from token_monitor.core.judge import SubjectState
@@ -130,6 +130,12 @@ def test_a_state_that_a_newer_version_added_is_left_out_and_the_rest_kept() -> N
 def test_text_that_is_no_message_is_unreadable(text: str) -> None:
     with pytest.raises(UnreadableError):
         decode_message(text)
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "5", '{"standing":5}', '{"rule":{"warning":{"number":"x"}}}'])
+def test_text_that_is_no_state_is_unreadable(text: str) -> None:
+    with pytest.raises(UnreadableError):
+        decode_state(text)
 
 
 def test_a_number_that_lost_its_digits_on_the_way_is_unreadable() -> None:

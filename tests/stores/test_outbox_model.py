@@ -4,8 +4,8 @@ from attrs import define, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from support.stored import message, owing
 
+from support.stored import message, owing
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason

@@ -1,12 +1,15 @@
 """Alerts, changes and stores, for tests of what remembers them."""
 
-import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from subprocess import Popen
+from typing import Protocol
+
+from attrs import field, frozen
 
 from token_monitor.core.alert import Alert, Measured
 from token_monitor.core.episode import Episode, Standing
@@ -14,11 +17,47 @@ from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Delivery, Message
 from token_monitor.core.ports import Change
 from token_monitor.core.words import Kind, Reason, State, Trigger
-from token_monitor.stores.monitor_db import MonitorDb
+from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
 
 AT = datetime(2026, 4, 5, 10, tzinfo=UTC)
 BALANCE = Subject(Kind.ACCOUNT, "facefusion", "balance")
 DAY = 86400.0
+
+
+@frozen
+class Lines:
+    """What a store said to people."""
+
+    trouble: list[str] = field(factory=list)
+    recovery: list[str] = field(factory=list)
+
+    def open(self, folder: Path | None) -> MonitorDb:
+        return open_monitor_db(folder, self.trouble.append, self.recovery.append, wait=0)
+
+
+class Start(Protocol):
+    """Starts a Python process with `code` and arguments, its standard streams piped."""
+
+    def __call__(self, code: str, *arguments: object) -> "Popen[str]": ...
+
+
+class Mount(Protocol):
+    """Calls mount(8)."""
+
+    def __call__(self, *arguments: str) -> None: ...
+
+
+def answer(process: "Popen[str]") -> str:
+    """The next line a process writes."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def tell(process: "Popen[str]") -> None:
+    """Send a process a line."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def message(name: str, reason: Reason = Reason.FIRST, subject: str = "facefusion/balance") -> Message:
@@ -79,9 +118,3 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / "monitor.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return db.execute(query).fetchall()
-
-
-def copies(folder: Path, number: int) -> Iterator[Path]:
-    """`number` copies of `folder`, each for one crash."""
-    for index in range(number):
-        yield Path(shutil.copytree(folder, folder.with_name(f"{folder.name}-{index}")))

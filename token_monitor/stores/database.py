@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ class Database:
     """
 
     def __init__(self, folder: Path | None, on_trouble: Say, on_recovery: Say) -> None:
-        self._said: list[tuple[Say, str]] = []
+        self._said: deque[tuple[Say, str]] = deque()
         self._on_trouble = on_trouble
         self._on_recovery = on_recovery
         self._folder = None if folder is None else DataFolder(folder, lambda line: self._note(on_trouble, line))
@@ -156,9 +157,10 @@ class Database:
         self._said.append((say, line))
 
     def _report(self) -> None:
-        while self._said:
-            say, line = self._said.pop(0)
-            say(line)
+        with suppress(IndexError):  # another thread may have taken the last
+            while self._said:
+                say, line = self._said.popleft()
+                say(line)
 
 
 def _transaction(db: sqlite3.Connection, work: Work[_T]) -> _T:
