@@ -14,10 +14,10 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from support import provider as told
-from support.provider import Provider
 from urllib3.connectionpool import HTTPConnectionPool
 
+from support import provider as told
+from support.provider import Provider
 from token_monitor.core.errors import Failure
 from token_monitor.core.http import HttpError, Request, Response
 from token_monitor.core.secret import Secret
@@ -327,6 +327,16 @@ def test_redirects_are_handed_back_not_followed(client: RequestsClient, provider
     provider.answer(told.redirect("/elsewhere"))
     response = ask(client, provider.url)
     assert (response.status, response.headers["location"], len(provider.requests)) == (302, "/elsewhere", 1)
+
+
+def test_the_body_of_a_redirect_is_bounded_too(client: RequestsClient, provider: Provider) -> None:
+    provider.answer(told.stream(endless(b" " * 65536), told.head(302, Location="/elsewhere")))
+    tracemalloc.start()
+    try:
+        assert refusal(client, provider.url).kind is Failure.TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_error_and_no_log_line_holds_the_url_or_a_header(

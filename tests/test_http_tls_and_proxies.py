@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.authority import Authority
 from support.provider import Provider, closed, silence
 from support.proxy import Proxy
-
 from token_monitor.core.errors import Failure
 from token_monitor.core.http import HttpError, Request
 from token_monitor.core.secret import Secret

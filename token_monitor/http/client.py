@@ -91,7 +91,7 @@ def _plain(value: Secret | str) -> str:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: even where it is not to follow, the library parses the target and reads the whole body, however long."""
+        """None: the library reads the whole body of a redirect, however long, even where it is not to follow it."""
 
 
 def _body(answer: requests.Response) -> bytes:
