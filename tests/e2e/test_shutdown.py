@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from support.daemon import MODULE, Daemon
+from support.daemon import MODULE, Daemon, blocked_pipe
 from support.site import Receiver, Site
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -101,19 +101,6 @@ def full_backlog() -> Iterator[int]:
             client.setblocking(False)
             client.connect_ex(server.getsockname())
         yield server.getsockname()[1]
-
-
-def blocked_pipe() -> tuple[int, int]:
-    """A pipe that is full to the last byte."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    os.set_blocking(writing, False)
-    try:
-        while os.write(writing, b"\n"):
-            pass
-    except BlockingIOError:
-        os.set_blocking(writing, True)
-    return reading, writing
 
 
 def test_it_ends_while_nobody_reads_its_standard_output(site: Site) -> None:

@@ -1,5 +1,6 @@
 """The real `python -m token_monitor` as a process of its own: what it writes, what its HTTP answers, how it ends."""
 
+import fcntl
 import http.client
 import json
 import os
@@ -180,6 +181,19 @@ class Daemon:
         self.process.wait(PATIENCE)
         written = [*(self.out.all if self.out is not None else []), *self.err.all]
         print(f"--- process {self.pid}, status {self.process.returncode}", *written, sep="\n")
+
+
+def blocked_pipe() -> tuple[int, int]:
+    """A pipe that is full to the last byte."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writing, False)
+    try:
+        while os.write(writing, b"\n"):
+            pass
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    return reading, writing
 
 
 def _has(line: str, fields: Mapping[str, object]) -> bool:
