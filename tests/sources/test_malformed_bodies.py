@@ -1,12 +1,13 @@
 """More than a thousand answers without a balance, over real HTTP: a failed poll each, and never a reading."""
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from support.malformed import Family, families, good
-from support.provider import Provider, raw, whole
+from support.answers import raw, whole
+from support.malformed import Family, families
+from support.malformed_bodies import good
+from support.provider import Provider
 from token_monitor.core.errors import SourceError
 from token_monitor.core.secret import Secret
 from token_monitor.core.url import Endpoint
@@ -16,19 +17,6 @@ from token_monitor.sources.json_endpoint import JsonEndpointSource
 
 FAMILIES = families(seed=2026)
 KEY = Secret("sk-malformed")
-
-
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider() as running:
-        yield running
 
 
 def test_there_are_more_than_a_thousand_different_ones() -> None:

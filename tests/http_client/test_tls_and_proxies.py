@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.answers import closed, silence
 from support.authority import Authority
-from support.provider import Provider, closed, silence
+from support.provider import Provider
 from support.proxy import Proxy
 from token_monitor.core.errors import Failure
 from token_monitor.core.http import HttpError, Request
@@ -17,10 +18,7 @@ from token_monitor.http import RequestsClient
 
 
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def _no_authority(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
 
