@@ -1,13 +1,11 @@
 """One step of one account, with a scripted provider and a clock that stands still."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
-from support.watching import CountingTelemetry, FakeClock, MemoryStore, ScriptedSource, make_watch, make_world, reading
 
+from support.watching import CountingTelemetry, FakeClock, MemoryStore, ScriptedSource, make_watch, make_world, reading
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
@@ -43,13 +41,6 @@ class Bench:
     @property
     def told(self) -> list[tuple[Kind, State, Reason]]:
         return [(alert.kind, alert.state, alert.reason) for alert in self.store.alerts]
-
-
-@pytest.fixture(autouse=True)
-def _plain_logs() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
 
 
 def test_a_balance_below_the_threshold_is_told_once_on_every_channel() -> None:

@@ -1,17 +1,16 @@
 """When accounts are polled: real threads, sources that hang until they are let go, no sleeping."""
 
-import itertools
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.watching import CountingTelemetry, MemoryStore, ScriptedSource, make_watch, make_world
 
+from support.watching import CountingTelemetry, FakeClock, MemoryStore, ScriptedSource, make_watch, make_world
 from token_monitor import scheduler as module
 from token_monitor.clock import SteadyClock
 from token_monitor.core.errors import Failure, SourceError
+from token_monitor.core.ports import Clock
 from token_monitor.monitor import AccountMonitor
 from token_monitor.scheduler import Scheduler
 
@@ -47,7 +46,7 @@ class Gate:
 class Bench:
     def __init__(self) -> None:
         self.telemetry = CountingTelemetry()
-        self.clock = SteadyClock()
+        self.clock: Clock = SteadyClock()
         self.monitors: list[AccountMonitor] = []
 
     def account(self, name: str, *steps: object, host: str | None = None, **changes: object) -> None:
@@ -83,13 +82,28 @@ def test_every_account_is_polled_at_the_start() -> None:
 
 def test_polls_are_start_to_start_within_a_tenth_of_the_interval() -> None:
     bench = Bench()
-    starts: list[float] = []
-    bench.account("one", lambda: starts.append(time.monotonic()) or 50, interval=0.1)
-    with bench.running():
-        bench.telemetry.wait_for(polled(8))
-    gaps = [after - before for before, after in itertools.pairwise(starts)]
-    assert min(gaps) >= 0.09
-    assert sorted(gaps)[len(gaps) // 2] < 0.15
+    clock = FakeClock()
+    bench.clock = clock
+    bench.account("one", 50, interval=300)
+    gaps = []
+    with bench.running() as scheduler:
+        for count in range(1, 200):
+            bench.telemetry.wait_for(polled(count))
+            started = clock.steady
+            gaps.append(due(scheduler, started) - started)
+            clock.advance(gaps[-1])
+            with scheduler._changed:
+                scheduler._changed.notify_all()
+    assert 270 <= min(gaps) < 275
+    assert 325 < max(gaps) <= 330
+
+
+def due(scheduler: Scheduler, started: float) -> float:
+    """When the account is due next, once its poll has been put back into the schedule."""
+    entry = scheduler._entries["one"]
+    with scheduler._changed:
+        assert scheduler._changed.wait_for(lambda: entry.task is None and entry.due > started, 10)
+        return entry.due
 
 
 def test_six_hanging_providers_delay_no_seventh() -> None:
