@@ -3,7 +3,6 @@
 import sqlite3
 
 from support.stored import BALANCE, DAY, drain, in_episode, message, owing
-
 from token_monitor.core.ports import Change
 from token_monitor.core.words import Reason
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
