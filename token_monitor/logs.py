@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
@@ -19,6 +19,7 @@ from token_monitor.output import Output
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _QUIETER: Final = {"urllib3": logging.ERROR}  # its warnings about retries hold URLs
 _UNCAUGHT: Final = "Internal error"
+_LAST_WORDS: Final = 1.0
 
 
 def configure(output: Output, level: str, format: str) -> None:  # noqa: A002
@@ -38,7 +39,7 @@ def configure(output: Output, level: str, format: str) -> None:  # noqa: A002
     logging.root.setLevel(max(logging.WARNING, LEVELS[level]))
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)
-    sys.excepthook = _uncaught
+    sys.excepthook = _uncaught(output)
     threading.excepthook = _uncaught_in_thread
 
 
@@ -113,11 +114,17 @@ class _Forward(logging.Handler):
             self.handleError(record)
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, traceback)
-    else:
+def _uncaught(output: Output) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """The hook for what ends the process: its line must be out before the thread that writes is gone."""
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, traceback)
+            return
         structlog.get_logger().error(_UNCAUGHT, exc_info=error)
+        output.close(_LAST_WORDS)
+
+    return hook
 
 
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
