@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+
 from support.site import TOKEN, Answer, Site
 
 FOUR = """
@@ -41,7 +42,9 @@ def test_check_says_the_state_and_exits_by_it(site: Site, balance: str, state: s
     assert done.err == ""
 
 
-@pytest.mark.parametrize(("answer", "state", "status"), [(402, "exhausted", 2), (401, "unknown", 3), (404, "unknown", 3)])
+@pytest.mark.parametrize(
+    ("answer", "state", "status"), [(402, "exhausted", 2), (401, "unknown", 3), (404, "unknown", 3)]
+)
 def test_check_tells_no_credit_from_no_answer(site: Site, answer: int, state: str, status: int) -> None:
     site.provider.answer(answer)
     done = site.run(site.account(), "check", "--json")
@@ -162,8 +165,8 @@ def test_check_config_names_every_problem_of_the_environment_in_one_run_a_line_e
     done = site.run(site.account(**{"X": "1"} | wrong), "check-config")
     assert (done.status, done.out) == (2, "")
     lines = done.err.splitlines()
-    for name in wrong:
-        if wrong[name]:
+    for name, value in wrong.items():
+        if value:
             assert sum(name in line for line in lines) == 1, f"{name}\n{done.err}"
     assert len(lines) == sum(bool(value) for value in wrong.values())
     assert "secret-pass" not in done.err

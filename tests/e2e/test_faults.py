@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.daemon import Daemon, Lines, blocked_pipe
 from support.site import Site
 
@@ -115,11 +116,12 @@ def test_a_data_folder_that_is_removed_under_it_is_made_anew_with_all_it_knew(si
     daemon = site.drive(QUICK_TICK, site.account())
     low = assert_it_warns(site, daemon)
     shutil.rmtree(site.data)
-    daemon.wait_until(lambda: (site.data / "monitor.db").exists())
+    daemon.wait_until((site.data / "monitor.db").exists)
     daemon.wait_until(lambda: daemon.metric("token_monitor_state_durable") == "1.0")
     assert_it_warns(site, daemon, 100, "ok")
     daemon.stop()
-    assert [row[0] for row in site.query("SELECT alert_id FROM outbox WHERE channel = 'webhook'")][0] == low["id"]
+    stored = site.query("SELECT alert_id FROM outbox WHERE channel = 'webhook' ORDER BY row")
+    assert stored[0] == (low["id"],)
 
 
 def closed_pipe() -> int:
@@ -192,7 +194,9 @@ def answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.parametrize("content", [b"not a database, but long enough to look like one" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"not a database, but long enough to look like one" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
+)
 def test_a_damaged_database_is_set_aside_and_a_new_one_begun(site: Site, content: bytes) -> None:
     site.data.mkdir()
     (site.data / "monitor.db").write_bytes(content)
@@ -338,5 +342,3 @@ def test_a_wrong_type_in_the_file_is_a_line_that_names_it_and_exit_2(site: Site,
     assert done.out == ""
     assert "Traceback" not in done.err
     assert any(named in line for line in done.err.splitlines()), done.err
-
-

@@ -208,5 +208,3 @@ def test_an_answer_that_got_lost_is_sent_again_under_the_same_id_with_the_same_b
     assert again.headers["idempotency-key"] == lost.headers["idempotency-key"]
     assert again.body == lost.body
     daemon.stop()
-
-

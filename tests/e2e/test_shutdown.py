@@ -1,6 +1,5 @@
 """It ends within 3 s, whatever hangs; and one daemon per data folder."""
 
-import fcntl
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
 from support.daemon import MODULE, Daemon, blocked_pipe
 from support.site import Receiver, Site
 
@@ -155,7 +155,7 @@ def test_a_signal_while_it_waits_for_the_data_folder_ends_it_with_0(site: Site, 
 
 def waits_for_lock(daemon: Daemon, data: Path) -> bool:
     """Whether it has the lock file open, which the first daemon holds."""
-    opened = [os.readlink(link) for link in Path(f"/proc/{daemon.pid}/fd").iterdir() if link.exists()]
+    opened = [str(link.readlink()) for link in Path(f"/proc/{daemon.pid}/fd").iterdir() if link.exists()]
     return str(data / "monitor.lock") in opened
 
 

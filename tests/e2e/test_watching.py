@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from support.site import TOKEN, Answer, Receiver, Site
 
+from support.site import TOKEN, Answer, Receiver, Site
 from token_monitor import __version__
 
 AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -413,7 +413,9 @@ def test_a_wrong_token_that_is_replaced_in_its_file_is_read_anew(site: Site) -> 
     file.write_text("first-credential\n")
     site.provider.at(
         "/v1/balance",
-        lambda: Answer(200 if "second" in site.provider.requests[-1].headers["authorization"] else 401, body=b'{"balance": 50}'),
+        lambda: Answer(
+            200 if "second" in site.provider.requests[-1].headers["authorization"] else 401, body=b'{"balance": 50}'
+        ),
     )
     daemon = site.start(site.account(FACEFUSION_API_TOKEN="", FACEFUSION_API_TOKEN_FILE=str(file)))
     daemon.entry(msg="Credential rejected")

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -174,10 +175,8 @@ class Daemon:
 
     def close(self) -> None:
         """Leave nothing running, whatever the test came to: of its process group, too."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(PATIENCE)
         written = [*(self.out.all if self.out is not None else []), *self.err.all]
         print(f"--- process {self.pid}, status {self.process.returncode}", *written, sep="\n")

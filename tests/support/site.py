@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from attrs import frozen
+
 from support.daemon import MODULE, PATIENCE, Daemon, Lines
 from support.receiver import Answer, Received, Receiver
 
