@@ -1,0 +1,115 @@
+"""What the documents show is what happens: settings load, samples are what the code writes, snippets run."""
+
+import json
+import re
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.markdown import CHINESE, README, ROOT, Block, Document, all_blocks
+from token_monitor.app.registry import REGISTRY
+from token_monitor.config.load import load
+from token_monitor.config.settings import Settings
+from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.number import to_json
+from token_monitor.core.texts import text
+from token_monitor.core.words import Kind, Language, Reason, State, Trigger
+from token_monitor.logs import alert_line
+
+where = pytest.mark.parametrize
+ERROR = re.compile(r"Last error: (.*?)\. Check")
+
+
+def loaded(written: str, folder: Path) -> Settings:
+    """With every `${NAME}` set."""
+    (folder / "config.yaml").write_text(written, encoding="utf-8")
+    names = re.findall(r"\$\{(\w+)\}", written)
+    values = {name: "https://hooks.slack.com/services/x" if "URL" in name else f"the-{name}" for name in names}
+    return load({"HOME": str(folder), "TOKEN_MONITOR_CONFIG": "config.yaml", **values}, folder, REGISTRY)
+
+
+@where("block", all_blocks("yaml", "config"), ids=lambda block: block.where)
+def test_a_configuration_that_is_shown_can_be_loaded(block: Block, tmp_path: Path) -> None:
+    assert loaded(block.text, tmp_path).accounts
+
+
+def test_the_example_file_can_be_loaded_and_shows_what_it_says(tmp_path: Path) -> None:
+    settings = loaded((ROOT / "examples/config.yaml").read_text(encoding="utf-8"), tmp_path)
+    assert [account.name for account in settings.accounts] == ["facefusion", "chat", "video"]
+    assert [list(account.channels) for account in settings.accounts] == [
+        ["stdout", "team", "oncall"], ["stdout", "team", "oncall"], ["stdout", "oncall"]
+    ]  # fmt: skip
+    assert settings.notices == ()
+
+
+def test_the_example_file_names_every_variable_it_needs() -> None:
+    written = (ROOT / "examples/config.yaml").read_text(encoding="utf-8")
+    (export,) = [line for line in written.splitlines() if "export FACEFUSION" in line]
+    assert set(re.findall(r"(\w+)=…", export)) == set(re.findall(r"\$\{(\w+)\}", written)) - {"NAME"}
+
+
+@where("block", all_blocks("json", "alert-line"), ids=lambda block: block.where)
+def test_an_alert_line_that_is_shown_is_what_is_written(block: Block) -> None:
+    shown = json.loads(block.text, parse_int=Decimal, parse_float=Decimal)
+    alert = rebuilt({**shown, "kind": "account", "id": shown["alert_id"], "at": shown["timestamp"]})
+    assert alert_line(alert, "json") == block.text.removesuffix("\n")
+
+
+@where("block", all_blocks("json", "webhook"), ids=lambda block: block.where)
+def test_a_webhook_that_is_shown_is_what_is_sent(block: Block) -> None:
+    shown = json.loads(block.text, parse_int=Decimal, parse_float=Decimal)
+    alert, note = rebuilt(shown["alert"]), ERROR.search(shown["text"])
+    told = text(alert, Language.EN, note[1] if note else "")
+    assert to_json({"text": told, "alert": alert.fields()}) == block.text.removesuffix("\n")
+
+
+def rebuilt(shown: dict[str, Any]) -> Alert:
+    """The alert that has these fields."""
+    measured = None
+    if "quantity" in shown:
+        measured = Measured(
+            shown["quantity"], Trigger(shown.get("trigger", "threshold")), shown["balance"], shown["threshold"],
+            shown.get("limit"), shown["unit"],
+        )  # fmt: skip
+    return Alert(
+        id=shown["id"],
+        kind=Kind(shown["kind"]),
+        subject=shown.get("subject", ""),
+        account=shown["account"],
+        state=State(shown["state"]),
+        reason=Reason(shown["reason"]),
+        episode=shown.get("episode", ""),
+        at=datetime.fromisoformat(shown.get("at") or shown["timestamp"]),
+        measured=measured,
+    )
+
+
+def test_the_kinds_and_triggers_that_the_readme_names_are_all() -> None:
+    for readme in (README, CHINESE):
+        paragraphs = readme.prose.split("\n\n")
+        (kinds,) = [one for one in paragraphs if one.startswith("`kind`")]
+        assert set(re.findall(r"`(\w+)`", kinds)) - {"kind"} == {kind.value for kind in Kind}
+        (numbers,) = [one for one in paragraphs if "`trigger`" in one]
+        assert {trigger.value for trigger in Trigger} <= set(re.findall(r"`(\w+)`", numbers))
+
+
+@where("readme", [README, CHINESE], ids=lambda document: document.path)
+def test_the_kubernetes_fragment_fits_the_sidecar(readme: Document) -> None:
+    (block,) = [block for block in readme.blocks if block.use == "kubernetes"]
+    fragment = yaml.safe_load(block.text)["spec"]
+    pod = yaml.safe_load((ROOT / "deploy/kubernetes/sidecar.yaml").read_text(encoding="utf-8"))["spec"]
+    (mine,) = fragment["containers"]
+    (its,) = [container for container in pod["containers"] if container["name"] == mine["name"]]
+    (before,), (after,) = its["env"], mine["env"]
+    assert after["name"] == before["name"] + "_FILE"
+    (mount,), (volume,) = mine["volumeMounts"], fragment["volumes"]
+    reference = before["valueFrom"]["secretKeyRef"]
+    assert mount["name"] == volume["name"]
+    assert mount["name"] not in {each["name"] for each in pod["volumes"]}
+    assert volume["secret"]["secretName"] == reference["name"]
+    assert after["value"] == f"{mount['mountPath']}/{reference['key']}"
+    assert f"create secret generic {reference['name']} --from-literal={reference['key']}=" in readme.text
