@@ -159,7 +159,8 @@ def campaign(site: Site, kills: int, record: Record) -> None:
         record(
             "figure",
             f"kill -9 {kills} times: {alerts} alerts, 0 lost; {duplicates} duplicates at the receiver, {twice} on "
-            f"stdout, each with its first id; {len(receiver.requests)} requests; {time.monotonic() - begun:.0f} s; seed {seed}",
+            f"stdout, each with its first id; {len(receiver.requests)} requests; "
+            f"{time.monotonic() - begun:.0f} s; seed {seed}",
         )
 
 

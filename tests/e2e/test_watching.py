@@ -349,8 +349,12 @@ def test_a_channel_that_is_down_delays_no_other_channel_and_no_poll(site: Site) 
         site.provider.says(2)
         assert site.posted(2)[1]["state"] == "critical"
         daemon.entry(msg="Token balance critical")
-        channels = {channel["name"]: channel["pending"] for channel in daemon.get("/api/v1/status").json["channels"]}
-        assert channels == {"stdout": 0, "down": 2, "hook": 0}
+
+        def pending() -> dict[str, int]:
+            channels = daemon.get("/api/v1/status").json["channels"]
+            return {channel["name"]: channel["pending"] for channel in channels}
+
+        daemon.wait_until(lambda: pending() == {"stdout": 0, "down": 2, "hook": 0})
         daemon.stop()
 
 
