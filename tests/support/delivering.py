@@ -23,6 +23,8 @@ class Crash(BaseException):
 class ScriptedChannel:
     """`answer` decides what becomes of each message; what arrived is kept, whatever the sender learns of it."""
 
+    pace = None
+
     def __init__(self, answer: Callable[[Message], ChannelError | Crash | None]) -> None:
         self.answer = answer
         self.arrived: list[Alert] = []

@@ -10,6 +10,7 @@ from token_monitor.core.delivery_errors import refused, unanswered
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.http import HttpClient, HttpError, Request, Response
 from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
@@ -43,6 +44,8 @@ class Slack:
 
 class SlackChannel:
     """Delivered is a 200 that says `ok`."""
+
+    pace: Final[Pace | None] = Pace(1, 1.0)
 
     def __init__(self, settings: Slack, http: HttpClient) -> None:
         self._settings = settings

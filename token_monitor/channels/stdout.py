@@ -1,12 +1,14 @@
 """The built-in channel: every alert is one line on standard output."""
 
 from collections.abc import Callable
+from typing import Final
 
 from attrs import frozen
 
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
 
 
 @frozen
@@ -16,6 +18,8 @@ class Stdout:
 
 class StdoutChannel:
     """write: puts a line out, whole, before it returns; raises OSError. render: the line of an alert."""
+
+    pace: Final[Pace | None] = None
 
     def __init__(self, write: Callable[[str], None], render: Callable[[Alert], str]) -> None:
         self._write = write

@@ -12,6 +12,7 @@ from token_monitor.core.delivery_errors import refused, unanswered
 from token_monitor.core.http import HttpClient, HttpError, Request
 from token_monitor.core.message import Message
 from token_monitor.core.number import to_json
+from token_monitor.core.pace import Pace
 from token_monitor.core.ports import Clock
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
@@ -46,6 +47,8 @@ class Webhook:
 
 class WebhookChannel:
     """Delivered is a 2xx answer."""
+
+    pace: Final[Pace | None] = None
 
     def __init__(self, settings: Webhook, http: HttpClient, clock: Clock) -> None:
         self._settings = settings

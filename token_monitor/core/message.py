@@ -9,10 +9,19 @@ from token_monitor.core.alert import Alert
 
 @frozen
 class Message:
-    """An alert and what it says to people, rendered when it was raised: a retry sends the same."""
+    """What one call of a channel delivers: an alert and what it says to people, rendered when it was raised.
+
+    A grouped message has the gravest of its alerts, the texts of all of them, and an id of its own.
+    """
 
     alert: Alert
     text: str
+    group: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Stable over retries and restarts: the alert's, or the group's."""
+        return self.group or self.alert.id
 
 
 @frozen

@@ -9,6 +9,7 @@ from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery, Message
+from token_monitor.core.pace import Pace
 from token_monitor.core.reading import Reading
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Now
@@ -42,7 +43,14 @@ class Source(Protocol):
 
 
 class Channel(Protocol):
-    """Takes alerts to one receiver. Called by one thread."""
+    """Takes alerts to one receiver. Called by one thread.
+
+    pace: how often the receiver lets itself be called; None is as often as there is something to say. Where there is a
+    pace, alerts that come together are sent as one message.
+    """
+
+    @property
+    def pace(self) -> Pace | None: ...
 
     def send(self, message: Message) -> str:
         """Deliver, and return what the receiver answered, in one line. Returning is the acknowledgement.
