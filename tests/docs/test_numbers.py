@@ -1,0 +1,62 @@
+"""The numbers in the prose are those of the code."""
+
+import pytest
+
+from support.markdown import OPERATIONS, README, ROOT, SOURCES, Document
+from token_monitor import delivery, fetcher, output, scheduler
+from token_monitor.app import daemon
+from token_monitor.core import errors, number, rules, secret
+from token_monitor.core.time import human_duration
+from token_monitor.http import client
+from token_monitor.sources import json_endpoint
+from token_monitor.stores import channels, monitor_db
+
+DAY, HOUR = 86400, 3600
+QUICK = fetcher.QUICK_RETRIES
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (OPERATIONS, f"pauses {delivery.FIRST_BACKOFF:g} s, then {2 * delivery.FIRST_BACKOFF:g} s"),
+        (OPERATIONS, f"up to {delivery.LONGEST_BACKOFF:g} s (±20 %)"),
+        (OPERATIONS, f"one is tried every {delivery.PROBE_EVERY / 60:g} minutes"),
+        (OPERATIONS, f"and {delivery.PROBE_EVERY:g} s of waiting"),
+        (OPERATIONS, f"it failed {delivery.HOPELESS_AFTER} times"),
+        (OPERATIONS, f"since then {delivery.OTHERS_PASSED} alerts of other subjects passed"),
+        (OPERATIONS, f"older than {delivery.EXPIRES_AFTER / DAY:g} days"),
+        (OPERATIONS, f"a delivery hangs for {delivery._OVERDUE / 60:g} minutes"),
+        (OPERATIONS, f"gone from the settings for {channels.PARKED_FOR / HOUR:g} hours"),
+        (OPERATIONS, f"deliveries of a removed channel for {channels.PARKED_FOR / HOUR:g} hours"),
+        (OPERATIONS, f"finished deliveries for {channels.KEPT_FOR / DAY:g} days"),
+        (OPERATIONS, f"waits up to {monitor_db.LOCK_WAIT:g} s"),
+        (OPERATIONS, f"get {daemon.DELIVERIES_STOP_WITHIN:g} s for their acknowledgement"),
+        (OPERATIONS, f"within {daemon.TICK:g} s"),
+        (OPERATIONS, f"has not come round for {scheduler._OVERDUE:g} s"),
+        (OPERATIONS, f"At most {scheduler.WORKERS} polls run at once, {scheduler.PER_HOST} of them to one host"),
+        (OPERATIONS, f"one per account and {scheduler.MAX_LOST} in all"),
+        (OPERATIONS, f"when {output.MAX_WAITING:,} of them wait"),
+        (SOURCES, f"about {QUICK[0]:g} s and {QUICK[1]:g} s later"),
+        (SOURCES, f"At most {client.MAX_BODY / 2**20:g} MiB of body"),
+        (SOURCES, f"more than {number.MAX_DIGITS} digits or an exponent beyond ±{number.MAX_EXPONENT}"),
+        (README, f"A threshold is left {rules.MARGIN.number} % above it"),
+        (README, f"only what has {secret.MIN_LENGTH} characters or more"),
+    ],
+)  # fmt: skip
+def test_a_number_in_the_prose_is_that_of_the_code(document: Document, words: str) -> None:
+    assert words in " ".join(document.prose.split())
+
+
+def test_numbers_written_as_words_are_those_of_the_code() -> None:
+    assert human_duration(errors.RETRY_AFTER_CAP) == "1h"
+    assert "an hour at most" in OPERATIONS.prose
+    assert "up to an hour" in " ".join(SOURCES.prose.split())
+    assert json_endpoint.MAX_REDIRECTS == 3
+    assert "at most three times" in SOURCES.prose
+    assert len(QUICK) == 2
+    assert "at most twice more" in " ".join(SOURCES.prose.split())
+
+
+def test_the_image_is_asked_for_its_health_as_often_as_is_said() -> None:
+    assert "asks `/healthz` once a minute" in OPERATIONS.prose
+    assert "HEALTHCHECK --interval=60s" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
