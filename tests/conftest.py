@@ -1,4 +1,7 @@
-"""What every test needs: quiet logs, so that a failure shows its own cause and not a thousand lines."""
+"""What every test needs: quiet logs, so that a failure shows its own cause and not a thousand lines.
+
+What tests measured (`record_property("figure", …)`) is printed at the end, with xdist too.
+"""
 
 from collections.abc import Iterator
 
@@ -15,3 +18,17 @@ def _quiet_logs() -> Iterator[None]:
 
 def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     raise structlog.DropEvent
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = sorted(_figures(terminalreporter))
+    if figures:
+        terminalreporter.section("figures")
+    for figure in figures:
+        terminalreporter.write_line(figure)
+
+
+def _figures(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            yield from (str(value) for name, value in report.user_properties if name == "figure")
