@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import token_monitor
 from support.markdown import CHINESE, DOCUMENTS, README, ROOT, Document
 
+PACKAGE = Path(token_monitor.__file__).parent
 EXECUTED = {
     ("json", "alert-line"), ("json", "answer"), ("json", "webhook"), ("yaml", "config"), ("yaml", "kubernetes"),
     ("text", "check"), ("http", "request"), ("sh", ""), ("console", ""), ("python", ""),
@@ -85,14 +87,12 @@ def test_every_file_that_a_document_names_exists() -> None:
     names = re.compile(r"(?:examples|docs|deploy|scripts|tests|benchmarks|token_monitor)/[\w./-]*\w/?")
     for document in (*DOCUMENTS, Document("examples/webhook_receiver.py"), Document("examples/config.yaml")):
         for name in names.findall(document.text):
-            assert (ROOT / name).exists(), f"{document.path}: {name}"
+            place = PACKAGE.parent if name.startswith("token_monitor/") else ROOT
+            assert (place / name).exists(), f"{document.path}: {name}"
 
 
 def test_every_quoted_message_is_one_that_the_package_writes() -> None:
-    import token_monitor
-
-    package = Path(token_monitor.__file__).parent
-    written = "\n".join(file.read_text(encoding="utf-8") for file in sorted(package.rglob("*.py")))
+    written = "\n".join(file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py")))
     checked = 0
     for document in DOCUMENTS:
         for code in document.inline_code:
