@@ -9,6 +9,7 @@ import structlog
 
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Delivery
+from token_monitor.core.pace import Pacer
 from token_monitor.core.ports import Channel, Outbox, Telemetry
 from token_monitor.core.secret import redact
 
@@ -17,7 +18,10 @@ LONGEST_BACKOFF: Final = 60.0
 PROBE_EVERY: Final = 300.0
 HOPELESS_AFTER: Final = 8
 OTHERS_PASSED: Final = 3
+GROUP_MOST: Final = 30
+GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
+REFUSED: Final = "refused"
 _LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
 _OVERDUE: Final = 120.0
 
@@ -27,17 +31,28 @@ log = structlog.get_logger()
 class ChannelWorker:
     """Sends what one channel owes, one delivery at a time. `run` is the loop of its thread.
 
-    time: steady seconds.
+    Where the receiver sets a pace, alerts that come within `GATHER` seconds go as one message.
+
+    time: steady seconds. quiet_since: when the quiet hours that hold now began, on the same clock; None if none hold.
     """
 
     def __init__(
-        self, name: str, channel: Channel, outbox: Outbox, telemetry: Telemetry, time: Callable[[], float]
+        self,
+        name: str,
+        channel: Channel,
+        outbox: Outbox,
+        telemetry: Telemetry,
+        time: Callable[[], float],
+        quiet_since: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.name = name
         self._channel = channel
         self._outbox = outbox
         self._telemetry = telemetry
         self._time = time
+        self._quiet_since = quiet_since
+        self._pacer = None if channel.pace is None else Pacer(channel.pace)
+        self._most = 1 if channel.pace is None else GROUP_MOST
         self._failures = 0
         self._resume_at = outbox.held_until(name)
         self._changed = threading.Condition()
@@ -73,10 +88,13 @@ class ChannelWorker:
         now = self._time()
         if now < self._resume_at:
             return self._resume_at - now
-        delivery = self._outbox.next_delivery(self.name)
+        delivery = self._outbox.next_delivery(self.name, self._most, self._quiet_since())
         if delivery is None:
             return None
-        self._outbox.begin(delivery, now)
+        if (wait := self._not_yet(delivery, now)) > 0:
+            return wait
+        if not self._outbox.begin(delivery, now):
+            return 0.0  # superseded meanwhile
         try:
             answer = self._send(delivery)
         except ChannelError as error:
@@ -85,8 +103,15 @@ class ChannelWorker:
         self._outbox.sent(delivery, self._time())
         self._failures = 0
         self._telemetry.delivered(self.name, "sent")
-        log.debug("Alert delivered", channel=self.name, alert_id=delivery.message.alert.id, answer=answer)
+        log.debug("Alert delivered", channel=self.name, alert_id=delivery.message.id, answer=answer)
         return 0.0
+
+    def _not_yet(self, delivery: Delivery, now: float) -> float:
+        """Seconds for which the pace forbids the attempt, or for which others may still join it."""
+        if self._pacer is None:
+            return 0.0
+        gather = 0.0 if delivery.attempted else delivery.created + GATHER - now
+        return max(gather, self._pacer.wait(now))
 
     def _safe_step(self) -> float | None:
         """A fault of ours must not end the thread, nor spin it."""
@@ -98,6 +123,8 @@ class ChannelWorker:
 
     def _send(self, delivery: Delivery) -> str:
         self.busy_since = self._time()
+        if self._pacer is not None:
+            self._pacer.called(self.busy_since)
         try:
             return self._channel.send(delivery.message)
         except ChannelError:
@@ -115,9 +142,14 @@ class ChannelWorker:
         if hopeless_since is None and error.scope is Scope.RETRY and delivery.failures + 1 >= HOPELESS_AFTER:
             hopeless_since = now
         why = self._verdict(delivery, error, now)
-        if why is not None:
+        if why == REFUSED and delivery.members:
+            self._outbox.failed(delivery, error, None, now)
+            self._outbox.dissolve(delivery)  # one of them may be the cause; the others must not die of it
+        elif why is not None:
             self._outbox.bury(delivery, error, why, now)
-            log.error("Alert not delivered", channel=self.name, alert_id=delivery.message.alert.id, error=error.reason)
+            log.error(
+                "Alert not delivered", channel=self.name, alert_id=delivery.message.id, error=error.reason, why=why
+            )
         else:
             self._outbox.failed(delivery, error, hopeless_since, now)
         self._back_off(error, now)
@@ -125,7 +157,7 @@ class ChannelWorker:
     def _verdict(self, delivery: Delivery, error: ChannelError, now: float) -> str | None:
         """Why the delivery is given up; None: it is not."""
         if error.scope is Scope.MESSAGE:
-            return "refused"
+            return REFUSED
         if now - delivery.created > EXPIRES_AFTER:
             return "expired"
         since = delivery.hopeless_since

@@ -54,6 +54,7 @@ class World:
 
     pause: waits that many seconds, and says whether the daemon is stopping.
     wake: tells these channels that there is something to deliver.
+    route: of these channels, those that take the alert.
     """
 
     clock: Clock
@@ -61,6 +62,7 @@ class World:
     telemetry: Telemetry
     pause: Callable[[float], bool]
     wake: Callable[[Sequence[str]], None]
+    route: Callable[[Alert, Sequence[str]], Sequence[str]] = lambda _alert, channels: channels
 
 
 @frozen
@@ -212,7 +214,10 @@ class AccountMonitor:
         watch = self.watch
         raised = [alert for alert in alerts if alert is not None]
         note = str(error) if error is not None else ""
-        messages = [(Message(alert, text(alert, watch.language, note)), watch.channels) for alert in raised]
+        messages = [
+            (Message(alert, text(alert, watch.language, note)), self._world.route(alert, watch.channels))
+            for alert in raised
+        ]
         changed = {subject: state for subject, state in subjects.items() if state != self._memory.subjects[subject]}
         if changed or messages or failures != self._memory.failures:
             self._world.store.commit(Change(watch.account, changed, failures, messages), now.steady)

@@ -90,6 +90,9 @@ channels:
     url: http://127.0.0.1:1/***
     secret: '***'
     timeout: 1m30s
+    levels: []
+    states: []
+    send_resolved: true
 daemon:
   data: /state/token-monitor
   listen: '[::1]:9775'

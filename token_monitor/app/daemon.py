@@ -15,6 +15,7 @@ from token_monitor.app.departed import close_departed
 from token_monitor.app.registry import STDOUT
 from token_monitor.clock import SteadyClock
 from token_monitor.config.settings import Settings
+from token_monitor.core.alert import Alert
 from token_monitor.core.http import HttpClient
 from token_monitor.core.message import Backlog
 from token_monitor.core.view import Snapshot
@@ -59,7 +60,8 @@ class Daemon:
         self._monitors = self._make_monitors(http)
         self._store.adopt(self._workers, self._time())
         watches = {monitor.watch.account: monitor.watch for monitor in self._monitors}
-        close_departed(watches, self._store, self.clock.now(), tuple(self._workers))
+        everywhere = tuple(self._workers)
+        close_departed(watches, self._store, self.clock.now(), lambda alert: self._route(alert, everywhere))
         self._store.prune(self._time())
         self._scheduler = Scheduler(self._monitors, self._time)
         self._threads: list[threading.Thread] = []
@@ -101,14 +103,14 @@ class Daemon:
         return self.clock.now().steady
 
     def _make_workers(self, http: HttpClient, output: Output) -> dict[str, ChannelWorker]:
-        channels = registry.make_channels(self._settings, http, self.clock, output)
+        channels = registry.make_channels(self._settings, http, self.clock, self._store, output)
         return {
-            name: ChannelWorker(name, channel, self._store, self._metrics, self._time)
+            name: ChannelWorker(name, channel, self._store, self._metrics, self._time, self._quiet_since(name))
             for name, channel in channels.items()
         }
 
     def _make_monitors(self, http: HttpClient) -> list[AccountMonitor]:
-        world = World(self.clock, self._store, self._metrics, self._stopping.wait, self._wake)
+        world = World(self.clock, self._store, self._metrics, self._stopping.wait, self._wake, self._route)
         return registry.make_monitors(self._settings.accounts, world, http)
 
     def _make_web(self) -> WebServer | None:
@@ -124,6 +126,22 @@ class Daemon:
             return make_app(self.snapshot, self._metrics.render, self.poll_now, access)
 
         return WebServer(app, host, port)
+
+    def _route(self, alert: Alert, channels: Sequence[str]) -> Sequence[str]:
+        settings = self._settings.channels
+        return [name for name in channels if name not in settings or settings[name].route.takes(alert)]
+
+    def _quiet_since(self, channel: str) -> Callable[[], float | None]:
+        """When the quiet hours of a channel began, in steady seconds; None outside them."""
+        settings = self._settings.channels.get(channel)
+        quiet = settings.route.quiet_hours if settings else None
+
+        def since() -> float | None:
+            now = self.clock.now()
+            began = None if quiet is None else quiet.since(now.wall)
+            return None if began is None else now.steady - (now.wall - began).total_seconds()
+
+        return since
 
     def _wake(self, channels: Sequence[str]) -> None:
         for name in channels:

@@ -1,8 +1,9 @@
 """Accounts and quantities that are no longer in the settings: their episodes are closed (rule J9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from token_monitor.core.alert import Alert
 from token_monitor.core.judge import Subject, close
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Change, StateStore
@@ -14,10 +15,12 @@ from token_monitor.monitor import Watch
 STAMPS_KEPT: Final = 7 * 86400.0
 
 
-def close_departed(watches: Mapping[str, Watch], store: StateStore, now: Now, channels: Sequence[str]) -> None:
+def close_departed(
+    watches: Mapping[str, Watch], store: StateStore, now: Now, route: Callable[[Alert], Sequence[str]]
+) -> None:
     """Close the episodes that nothing stands for any more; the store sends that where the episode was told.
 
-    watches: by account.
+    watches: by account. route: the channels that take an alert.
     """
     language = next(iter(watches.values())).language  # of a removed account it is not known any more
     for subject, state in store.subjects().items():
@@ -26,7 +29,7 @@ def close_departed(watches: Mapping[str, Watch], store: StateStore, now: Now, ch
             continue
         reason = Reason.ACCOUNT_REMOVED if watch is None else Reason.RULE_CHANGED
         after, alert = close(subject, state, reason, now)
-        messages = [] if alert is None else [(Message(alert, text(alert, language)), channels)]
+        messages = [] if alert is None else [(Message(alert, text(alert, language)), route(alert))]
         store.commit(Change(subject.account, {subject: after}, messages=messages), now.steady)
     store.forget(watches, now.steady - STAMPS_KEPT)
 

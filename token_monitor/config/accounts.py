@@ -49,7 +49,7 @@ class Accounts:
         quantities = self._quantities(merged, shared)
         account["source"] = options = merged.take(fields, source)
         options["quantities"] = Table(
-            raw.path, {name: quantity.without("thresholds") for name, quantity in quantities.items()}
+            raw.path, {name: quantity.without(("thresholds",)) for name, quantity in quantities.items()}
         )
         return self._judged(account, merged, quantities)
 

@@ -1,5 +1,7 @@
 """From what a user writes to the shape of Settings. What only a view of the whole shows is found here."""
 
+import attrs
+
 from token_monitor.config import scalars
 from token_monitor.config.accounts import INHERITED, STDOUT, Accounts
 from token_monitor.config.checks import check_name, is_table, kind_of, report_unknown_keys, table_at
@@ -8,6 +10,9 @@ from token_monitor.config.registry_types import Registry
 from token_monitor.config.schema import structure
 from token_monitor.config.settings import AccountSettings
 from token_monitor.config.tree import Items, Table, Text, Tree, described
+from token_monitor.core.routing import Route
+
+_ROUTE = tuple(field.name for field in attrs.fields(Route))
 
 
 def expand(tree: Table, registry: Registry, found: Findings) -> Table:
@@ -36,8 +41,14 @@ def _channels(listed: Table, registry: Registry, found: Findings) -> Table:
         check_name(_channel_name, name, path, found)
         if is_table(raw, found):
             kind = kind_of(raw, "type", registry.channels, found)
-            options = raw.without("type", kind)
-            channel: dict[str, Tree] = {"name": Text(name, path), **raw.take(["type"]), "options": options}
+            options = raw.without(("type", *_ROUTE), kind)
+            route = Table(path, raw.take(_ROUTE), names=raw.names)
+            channel: dict[str, Tree] = {
+                "name": Text(name, path),
+                **raw.take(["type"]),
+                "options": options,
+                "route": route,
+            }
             channels[name] = Table(path, channel, names=raw.names)
     return channels
 

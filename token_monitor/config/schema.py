@@ -53,6 +53,7 @@ def _is(*origins: object) -> Callable[[Any], bool]:
 CONVERTER.register_structure_hook_factory(attrs.has, _settings_type)
 CONVERTER.register_structure_hook_func(_is(Mapping, dict), mapping)
 CONVERTER.register_structure_hook_func(_is(Sequence, list, tuple), sequence)
+CONVERTER.register_structure_hook_func(_is(frozenset), lambda raw, kind: frozenset(sequence(raw, kind)))
 CONVERTER.register_structure_hook_factory(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), enum)
 CONVERTER.register_structure_hook_factory(lambda kind: callable(getattr(kind, "parse", None)), parsed)
 CONVERTER.register_structure_hook_func(lambda kind: kind is object, by_kind)

@@ -6,6 +6,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from token_monitor.config.credential import Credential
+from token_monitor.core.routing import Route
 from token_monitor.core.rules import Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import Language
@@ -40,11 +41,13 @@ class ChannelSettings:
     """One named channel.
 
     options: the settings type of its `type`, from the registry.
+    route: which alerts it takes, and when; its keys are written beside those of the options.
     """
 
     name: str
     type: str
     options: object
+    route: Route = field(factory=Route)
 
 
 @frozen

@@ -35,7 +35,7 @@ def _account(account: AccountSettings) -> dict[str, Any]:
 
 
 def _channel(channel: ChannelSettings) -> dict[str, Any]:
-    return {"type": channel.type, **_fields(channel.options)}
+    return {"type": channel.type, **_fields(channel.options), **_fields(channel.route)}
 
 
 def _daemon(daemon: DaemonSettings) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def _value(value: object) -> Any:
             return value.value
         case Mapping():
             return {str(key): _value(item) for key, item in value.items()}
+        case frozenset():
+            return sorted(_value(item) for item in value)
         case Sequence() if not isinstance(value, str):
             return [_value(item) for item in value]
         case _ if attrs.has(type(value)) and "__str__" not in vars(type(value)):

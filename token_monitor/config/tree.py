@@ -68,9 +68,9 @@ class Table(dict[str, "Tree"]):
         given = self.given()
         return Table(self.path, {key: given[key] for key in keys if key in given}, names=self.names, kind=kind)
 
-    def without(self, key: str, kind: type | None = None) -> "Table":
-        """The same place, with what is set but `key`."""
-        return self.take([other for other in self if other != key], kind)
+    def without(self, keys: Iterable[str], kind: type | None = None) -> "Table":
+        """The same place, with what is set but `keys`."""
+        return self.take([other for other in self if other not in keys], kind)
 
 
 Tree: TypeAlias = Text | Items | Table

@@ -1,5 +1,6 @@
 """What the outbox holds: an alert on its way to one channel."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from attrs import frozen
@@ -30,6 +31,8 @@ class Delivery:
 
     failures: refused or unanswered attempts that count against it (rule O2).
     hopeless_since: when it had failed so often that it may be given up; None before.
+    attempted: it was tried before, so that what it holds is fixed.
+    members: of a group, each by itself; the rest then speaks of the group.
     """
 
     row: int
@@ -38,6 +41,13 @@ class Delivery:
     created: float
     failures: int = 0
     hopeless_since: float | None = None
+    attempted: bool = False
+    members: "Sequence[Delivery]" = ()
+
+    @property
+    def parts(self) -> "Sequence[Delivery]":
+        """The rows it stands for."""
+        return self.members or (self,)
 
 
 class Fate(StrEnum):

@@ -95,12 +95,21 @@ class StateStore(Protocol):
 class Outbox(Protocol):
     """The deliveries owed. Times are steady seconds."""
 
-    def next_delivery(self, channel: str) -> Delivery | None:
-        """Of the oldest pending deliveries of each subject, the one attempted least recently."""
+    def next_delivery(self, channel: str, most: int = 1, quiet_since: float | None = None) -> Delivery | None:
+        """Of the oldest pending deliveries of each subject, the one attempted least recently.
+
+        most: together with up to so many that were never attempted, as one; what was attempted together stays so.
+        quiet_since: quiet hours began then; only subjects with something critical pass, and those whose episode was
+            told since and has ended.
+        """
         ...
 
-    def begin(self, delivery: Delivery, now: float) -> None:
-        """Record that an attempt starts, before it does."""
+    def dissolve(self, delivery: Delivery) -> None:
+        """Have the members of a group go one by one from now on."""
+        ...
+
+    def begin(self, delivery: Delivery, now: float) -> bool:
+        """Record that an attempt starts, before it does; False if part of it is owed no longer."""
         ...
 
     def sent(self, delivery: Delivery, now: float) -> None:
@@ -135,6 +144,21 @@ class Outbox(Protocol):
 
     def prune(self, now: float) -> None:
         """Bury what was parked too long, drop what is done and past its retention."""
+        ...
+
+
+class EpisodeNotes(Protocol):
+    """What a channel remembers of an episode, such as the number of a ticket. Times are steady seconds.
+
+    Kept while the episode is open or the channel owes something of it, and for 7 days after.
+    """
+
+    def note(self, channel: str, episode: str) -> str | None:
+        """What was kept last; None if nothing was."""
+        ...
+
+    def keep_note(self, channel: str, episode: str, text: str, now: float) -> None:
+        """Remember `text`, in place of what was there."""
         ...
 
 

@@ -4,22 +4,25 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from token_monitor.core.errors import ChannelError
+from token_monitor.core.grouping import together
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery, Fate
 from token_monitor.core.ports import Change
 from token_monitor.stores import channels as channel_table
-from token_monitor.stores import outbox, states
+from token_monitor.stores import notes, outbox, states
 from token_monitor.stores.codec import UnreadableError, decode_message, decode_state
 from token_monitor.stores.database import Database, Say
 
 LOCK_WAIT: Final = 5.0
 
+_T = TypeVar("_T")
+
 
 class MonitorDb:
-    """Implements the ports StateStore and Outbox. Safe for threads. Made by `open_monitor_db`.
+    """Implements the ports StateStore, Outbox and EpisodeNotes. Safe for threads. Made by `open_monitor_db`.
 
     Every change is one transaction that is on the disk when the call returns. Where the disk fails the same change is
     made in memory instead, and callers see no error. Calls after `close` raise StoreError.
@@ -82,21 +85,30 @@ class MonitorDb:
 
     # Outbox
 
-    def next_delivery(self, channel: str) -> Delivery | None:
-        """Of the oldest pending deliveries of each subject, the one attempted least recently.
-
-        One that cannot be read is given up, with a line.
-        """
-        while row := self._database.read(lambda db: outbox.oldest_head(db, channel)):
-            try:
-                return Delivery(row[0], channel, decode_message(row[1]), *row[2:])
-            except UnreadableError as error:
-                self._give_up(row, channel, error)
+    def next_delivery(self, channel: str, most: int = 1, quiet_since: float | None = None) -> Delivery | None:
+        """See `core.ports.Outbox`. A row that cannot be read is given up, with a line."""
+        while rows := self._database.read(lambda db: outbox.pick(db, channel, most, quiet_since)):
+            parts = [part for row in rows if (part := self._delivery(channel, row)) is not None]
+            if len(parts) == len(rows):
+                return together(parts, rows[0][-1])
         return None
 
-    def begin(self, delivery: Delivery, now: float) -> None:
-        """Record that an attempt starts, before it does."""
-        self._write(lambda db: outbox.begin(db, delivery, now), now)
+    def _delivery(self, channel: str, row: outbox.Row) -> Delivery | None:
+        number, text, created, failures, hopeless_since, attempted, _ = row
+        try:
+            message = decode_message(text)
+        except UnreadableError as error:
+            self._give_up(row, channel, error)
+            return None
+        return Delivery(number, channel, message, created, failures, hopeless_since, bool(attempted))
+
+    def begin(self, delivery: Delivery, now: float) -> bool:
+        """Record that an attempt starts, before it does; False if part of it is owed no longer."""
+        return self._write(lambda db: outbox.begin(db, delivery, now), now)
+
+    def dissolve(self, delivery: Delivery) -> None:
+        """Have the members of a group go one by one from now on."""
+        self._database.write(lambda db: outbox.dissolve(db, delivery))
 
     def sent(self, delivery: Delivery, now: float) -> None:
         """Record the acknowledgement."""
@@ -142,20 +154,36 @@ class MonitorDb:
         self._write(lambda db: channel_table.adopt(db, names, now), now)
 
     def prune(self, now: float) -> None:
-        """Bury what was parked for 24 hours, drop what was finished 7 days ago."""
-        self._write(lambda db: channel_table.prune(db, now), now)
+        """Bury what was parked for 24 hours, drop what was finished 7 days ago and notes of no more use."""
+
+        def work(db: sqlite3.Connection) -> None:
+            channel_table.prune(db, now)
+            notes.prune(db, now)
+
+        self._write(work, now)
+
+    # EpisodeNotes
+
+    def note(self, channel: str, episode: str) -> str | None:
+        """What was kept last; None if nothing was."""
+        return self._database.read(lambda db: notes.read(db, channel, episode))
+
+    def keep_note(self, channel: str, episode: str, text: str, now: float) -> None:
+        """Remember `text`, in place of what was there."""
+        self._write(lambda db: notes.keep(db, channel, episode, text, now), now)
 
     def _give_up(self, row: outbox.Row, channel: str, error: UnreadableError) -> None:
         now = row[2]
         self._database.write(lambda db: outbox.finish(db, row[0], Fate.DEAD, "unreadable", now))
         self._on_trouble(f"A stored alert for channel {channel} cannot be read ({error}): it is given up.")
 
-    def _write(self, work: Callable[[sqlite3.Connection], None], now: float) -> None:
-        def timed(db: sqlite3.Connection) -> None:
-            work(db)
+    def _write(self, work: Callable[[sqlite3.Connection], _T], now: float) -> _T:
+        def timed(db: sqlite3.Connection) -> _T:
+            result = work(db)
             states.record_steady(db, now)
+            return result
 
-        self._database.write(timed)
+        return self._database.write(timed)
 
 
 def _ignore(line: str) -> None:

@@ -9,9 +9,22 @@ from typing import Final
 
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Delivery, Fate, Message
+from token_monitor.core.words import Reason
 from token_monitor.stores.codec import encode_message
 
-Row = tuple[int, str, float, int, float | None]
+Row = tuple[int, str, float, int, float | None, int, str | None]
+"""row, message, created, failures, hopeless since, whether attempted, group."""
+
+_ROW: Final = "row, message, created, failures, hopeless_since, attempted_at IS NOT NULL, batch"
+
+_CLOSING: Final = ", ".join(f"'{reason.value}'" for reason in Reason if reason.closes)
+
+# In quiet hours a subject passes with all it has, if something of it is critical, or ends what was told in these hours.
+_AWAKE: Final = f"""(:since IS NULL OR EXISTS (SELECT 1 FROM outbox AS its
+    WHERE its.channel = mine.channel AND its.subject = mine.subject AND its.fate = 'pending'
+    AND (its.level = 'critical' OR its.reason IN ({_CLOSING}) AND EXISTS (SELECT 1 FROM outbox AS told
+        WHERE told.channel = its.channel AND told.episode = its.episode
+        AND told.fate = 'sent' AND told.finished >= :since))))"""  # noqa: S608
 
 _OWED: Final = "row = ? AND channel = ? AND alert_id = ? AND fate = 'pending'"
 
@@ -31,10 +44,19 @@ def owe(db: sqlite3.Connection, channel: str, message: Message, now: float) -> N
     if alert.reason.closes and not _told(db, channel, alert.episode):
         return
     db.execute(
-        "INSERT INTO outbox (channel, subject, episode, alert_id, reason, message, created, head) VALUES"
-        " (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+        "INSERT INTO outbox (channel, subject, episode, alert_id, reason, message, created, level, head) VALUES"
+        " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
         " NOT EXISTS (SELECT 1 FROM outbox WHERE channel = ?1 AND subject = ?2 AND fate = 'pending'))",
-        (channel, alert.subject, alert.episode, alert.id, alert.reason.value, encode_message(message), now),
+        (
+            channel,
+            alert.subject,
+            alert.episode,
+            alert.id,
+            alert.reason.value,
+            encode_message(message),
+            now,
+            alert.level.value,
+        ),
     )
 
 
@@ -63,39 +85,72 @@ def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
     return row.fetchone() is not None
 
 
-def oldest_head(db: sqlite3.Connection, channel: str) -> Row | None:
-    """Of the heads of `channel`, the least recently attempted: row, message, created, failures, hopeless since."""
-    found: Row | None = db.execute(
-        "SELECT row, message, created, failures, hopeless_since FROM outbox"
-        " WHERE channel = ? AND head = 1 ORDER BY attempted_at, row LIMIT 1",
-        (channel,),
+def pick(db: sqlite3.Connection, channel: str, most: int, quiet_since: float | None) -> list[Row]:
+    """The rows of the next delivery: what was attempted together, else a head and, up to `most`, what may join it."""
+    given = {"channel": channel, "since": quiet_since, "most": most}
+    head = db.execute(
+        f"SELECT {_ROW}, alone FROM outbox AS mine WHERE channel = :channel AND head = 1 AND {_AWAKE}"  # noqa: S608
+        " ORDER BY attempted_at, row LIMIT 1",
+        given,
     ).fetchone()
-    return found
+    if head is None:
+        return []
+    *row, alone = head
+    attempted, group = row[5:]
+    if group is not None:
+        together = f"SELECT {_ROW} FROM outbox WHERE channel = ? AND fate = 'pending' AND batch = ? ORDER BY row"  # noqa: S608
+        return db.execute(together, (channel, group)).fetchall()
+    if most == 1 or attempted or alone:
+        return [tuple(row)]
+    return db.execute(
+        f"SELECT {_ROW} FROM outbox AS mine WHERE channel = :channel AND fate = 'pending'"  # noqa: S608
+        f" AND attempted_at IS NULL AND {_AWAKE} AND EXISTS (SELECT 1 FROM outbox AS first"
+        " WHERE first.channel = mine.channel AND first.subject = mine.subject AND first.head = 1"
+        " AND first.attempted_at IS NULL) ORDER BY row LIMIT :most",
+        given,
+    ).fetchall()
 
 
-def begin(db: sqlite3.Connection, delivery: Delivery, now: float) -> None:
-    """Record that an attempt starts. One whose outcome was never recorded may have arrived."""
-    db.execute(
-        "UPDATE outbox SET attempted_at = ?, ambiguous = ambiguous OR attempting, attempting = 1"  # noqa: S608
+def begin(db: sqlite3.Connection, delivery: Delivery, now: float) -> bool:
+    """Record that an attempt starts; False, and nothing, if part of it is owed no longer.
+
+    An attempt whose outcome was never recorded may have arrived. What starts together stays together.
+    """
+    owed = f"SELECT 1 FROM outbox WHERE {_OWED}"  # noqa: S608
+    if not all(db.execute(owed, _identity(part)).fetchone() for part in delivery.parts):
+        return False
+    group = delivery.message.group if delivery.members else None
+    db.executemany(
+        "UPDATE outbox SET attempted_at = ?, ambiguous = ambiguous OR attempting, attempting = 1, batch = ?"  # noqa: S608
         f" WHERE {_OWED}",
-        (now, *_identity(delivery)),
+        [(now, group, *_identity(part)) for part in delivery.parts],
     )
+    return True
 
 
 def failed(db: sqlite3.Connection, delivery: Delivery, error: ChannelError, hopeless_since: float | None) -> None:
     """Record what came of an attempt, and why, for the channel. Only a `retry` counts against it (rule O2)."""
-    db.execute(
+    db.executemany(
         "UPDATE outbox SET failures = failures + ?, hopeless_since = ?, ambiguous = ambiguous OR ?, attempting = 0"  # noqa: S608
         f" WHERE {_OWED}",
-        (error.scope is Scope.RETRY, hopeless_since, error.ambiguous, *_identity(delivery)),
+        [(error.scope is Scope.RETRY, hopeless_since, error.ambiguous, *_identity(part)) for part in delivery.parts],
     )
     record_error(db, delivery.channel, error.reason)
 
 
+def dissolve(db: sqlite3.Connection, delivery: Delivery) -> None:
+    """Have the members of a group go one by one from now on."""
+    db.executemany(
+        f"UPDATE outbox SET batch = NULL, alone = 1 WHERE {_OWED}",  # noqa: S608
+        [_identity(part) for part in delivery.parts],
+    )
+
+
 def settle(db: sqlite3.Connection, delivery: Delivery, fate: Fate, why: str | None, now: float) -> None:
     """Give `delivery` its final fate, if it is still owed."""
-    if db.execute(f"SELECT 1 FROM outbox WHERE {_OWED}", _identity(delivery)).fetchone():  # noqa: S608
-        finish(db, delivery.row, fate, why, now)
+    for part in delivery.parts:
+        if db.execute(f"SELECT 1 FROM outbox WHERE {_OWED}", _identity(part)).fetchone():  # noqa: S608
+            finish(db, part.row, fate, why, now)
 
 
 def finish(db: sqlite3.Connection, row: int, fate: Fate, why: str | None, now: float) -> None:
@@ -114,10 +169,11 @@ def finish(db: sqlite3.Connection, row: int, fate: Fate, why: str | None, now: f
 
 def passed_since(db: sqlite3.Connection, delivery: Delivery, since: float) -> int:
     """How many deliveries of other subjects the channel has sent since."""
+    own = sorted({part.message.alert.subject for part in delivery.parts})
     (count,) = db.execute(
-        "SELECT count(*) FROM outbox WHERE channel = ? AND fate = 'sent' AND fate <> 'pending'"
-        " AND finished > ? AND subject <> ?",
-        (delivery.channel, since, delivery.message.alert.subject),
+        "SELECT count(*) FROM outbox WHERE channel = ? AND fate = 'sent' AND fate <> 'pending'"  # noqa: S608
+        f" AND finished > ? AND subject NOT IN ({', '.join('?' * len(own))})",
+        (delivery.channel, since, *own),
     ).fetchone()
     return int(count)
 

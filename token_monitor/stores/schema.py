@@ -36,7 +36,26 @@ _FIRST: Final = (
     "CREATE INDEX outbox_done ON outbox (channel, fate, finished) WHERE fate <> 'pending'",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
+# level: of the alert. batch: the group it was attempted with. alone: never to be grouped again.
+_GROUPS: Final = (
+    "ALTER TABLE outbox ADD COLUMN level TEXT",
+    "ALTER TABLE outbox ADD COLUMN batch TEXT",
+    "ALTER TABLE outbox ADD COLUMN alone INTEGER NOT NULL DEFAULT 0",
+)
+
+# note.needed_at: when its episode was last known to be open, or its channel to owe something of it.
+_NOTES: Final = (
+    """CREATE TABLE note (
+        channel TEXT NOT NULL, episode TEXT NOT NULL, text TEXT NOT NULL, needed_at REAL NOT NULL,
+        PRIMARY KEY (channel, episode)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (
+    _FIRST,
+    _GROUPS,
+    _NOTES,
+)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -1,0 +1,94 @@
+"""Which alerts a channel takes, and when it wants to be left alone (rule O7)."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import frozen
+
+from token_monitor.core.alert import Alert
+from token_monitor.core.words import Level, State
+
+
+@frozen
+class ZonedTime:
+    """`22:00`: a time of day, wherever the zone is said beside it."""
+
+    value: time
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError: what is allowed."""
+        try:
+            hours, minutes = text.split(":")
+            if not (len(minutes) == 2 and (hours + minutes).isascii() and (hours + minutes).isdigit()):
+                raise ValueError
+            return cls(time(int(hours), int(minutes)))
+        except ValueError:
+            raise ValueError("a time of day such as 22:00") from None
+
+    def __str__(self) -> str:
+        return self.value.strftime("%H:%M")
+
+
+@frozen
+class Zone:
+    """A time zone by its IANA name."""
+
+    name: str = "UTC"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError: there is no such zone."""
+        try:
+            ZoneInfo(text)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("an IANA time zone such as UTC or Asia/Shanghai") from None
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@frozen
+class QuietHours:
+    """From `start` to `end` on the clock of `timezone`, every day; over midnight if `end` is not later."""
+
+    start: ZonedTime
+    end: ZonedTime
+    timezone: Zone = Zone()
+
+    def __attrs_post_init__(self) -> None:
+        if self.start == self.end:
+            raise ValueError("start and end are the same; quiet hours that end")
+
+    def since(self, wall: datetime) -> datetime | None:
+        """When the quiet hours that hold at `wall` began; None if none hold."""
+        local = wall.astimezone(ZoneInfo(self.timezone.name))
+        for day in (local.date(), local.date() - timedelta(days=1)):
+            begin = datetime.combine(day, self.start.value, local.tzinfo)
+            last = day if self.start.value < self.end.value else day + timedelta(days=1)
+            end = datetime.combine(last, self.end.value, local.tzinfo)
+            # compared as instants: a day with a change of the clock is shorter or longer
+            if begin.astimezone(UTC) <= wall < end.astimezone(UTC):
+                return begin.astimezone(UTC)
+        return None
+
+
+@frozen
+class Route:
+    """What of an account's alerts goes to a channel.
+
+    levels, states: empty takes all. The closing of an episode goes where the episode was told (rule O6), unless
+    `send_resolved` is off.
+    """
+
+    levels: frozenset[Level] = frozenset()
+    states: frozenset[State] = frozenset()
+    send_resolved: bool = True
+    quiet_hours: QuietHours | None = None
+
+    def takes(self, alert: Alert) -> bool:
+        if alert.reason.closes:
+            return self.send_resolved
+        return (not self.levels or alert.level in self.levels) and (not self.states or alert.state in self.states)
