@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from support.clock import FakeClock
-
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
 from token_monitor.core.ports import Change
 from token_monitor.core.words import Kind, Reason, State
 from token_monitor.delivery import ChannelWorker
@@ -23,15 +23,16 @@ class Crash(BaseException):
 class ScriptedChannel:
     """`answer` decides what becomes of each message; what arrived is kept, whatever the sender learns of it."""
 
-    pace = None
-
-    def __init__(self, answer: Callable[[Message], ChannelError | Crash | None]) -> None:
+    def __init__(self, answer: Callable[[Message], ChannelError | Crash | None], pace: Pace | None = None) -> None:
+        self.pace = pace
         self.answer = answer
         self.arrived: list[Alert] = []
         self.attempts: list[Alert] = []
+        self.messages: list[Message] = []
 
     def send(self, message: Message) -> str:
         self.attempts.append(message.alert)
+        self.messages.append(message)
         verdict = self.answer(message)
         reached = verdict is None or isinstance(verdict, Crash) or verdict.ambiguous
         if reached:
@@ -52,24 +53,37 @@ class NoTelemetry:
 class DeliveryBench:
     """One channel's worker on a real store, restartable."""
 
-    def __init__(self, answer: Callable[[Message], ChannelError | Crash | None] = lambda _message: None) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Message], ChannelError | Crash | None] = lambda _message: None,
+        pace: Pace | None = None,
+    ) -> None:
         self.clock = FakeClock()
+        self.quiet_since: float | None = None
         self.store: MonitorDb = open_monitor_db(None)
-        self.channel = ScriptedChannel(answer)
+        self.channel = ScriptedChannel(answer, pace)
         self.raised: list[Alert] = []
         self._episodes: dict[str, tuple[str, int]] = {}
         self.restart()
 
     def restart(self) -> None:
-        self.worker = ChannelWorker(CHANNEL, self.channel, self.store, NoTelemetry(), self.clock.time)
+        self.worker = ChannelWorker(
+            CHANNEL, self.channel, self.store, NoTelemetry(), self.clock.time, lambda: self.quiet_since
+        )
 
-    def raise_alert(self, account: str, reason: Reason = Reason.FIRST, channels: Sequence[str] = (CHANNEL,)) -> Alert:
+    def raise_alert(
+        self,
+        account: str,
+        reason: Reason = Reason.FIRST,
+        channels: Sequence[str] = (CHANNEL,),
+        state: State = State.LOW,
+    ) -> Alert:
         """Store an alert of the account's open episode; `first` opens one."""
         episode, count = self._episodes.get(account, (f"{account}-episode-0", 0))
         if reason is Reason.FIRST:
             episode, count = f"{account}-episode-{len(self.raised)}", 0
         self._episodes[account] = (episode, count + 1)
-        state = State.OK if reason.closes else State.LOW
+        state = State.OK if reason.closes else state
         now = self.clock.now().wall
         alert = Alert(
             f"{episode}-{count + 1}", Kind.ACCOUNT, f"{account}/balance", account, state, reason, episode, now

@@ -1,0 +1,70 @@
+"""Which alerts a channel takes, and when."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from support.messages import low
+from token_monitor.core.routing import QuietHours, Route, Zone, ZonedTime
+from token_monitor.core.words import Level, State
+
+
+def night(start: str = "22:00", end: str = "08:00", zone: str = "Asia/Shanghai") -> QuietHours:
+    return QuietHours(ZonedTime.parse(start), ZonedTime.parse(end), Zone.parse(zone))
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("wall", "since"),
+    [
+        ("2026-04-05T13:59", None),  # 21:59 in Shanghai
+        ("2026-04-05T14:00", "2026-04-05T14:00"),
+        ("2026-04-05T16:00", "2026-04-05T14:00"),  # midnight there
+        ("2026-04-05T23:59", "2026-04-05T14:00"),  # 07:59 the next day
+        ("2026-04-06T00:00", None),
+    ],
+)
+def test_quiet_hours_over_midnight_are_on_the_clock_of_their_zone(wall: str, since: str | None) -> None:
+    assert night().since(utc(wall)) == (utc(since) if since else None)
+
+
+def test_quiet_hours_within_a_day() -> None:
+    siesta = night("13:00", "15:00", "UTC")
+    assert siesta.since(utc("2026-04-05T14:00")) == utc("2026-04-05T13:00")
+    assert siesta.since(utc("2026-04-05T15:00")) is None
+    assert siesta.since(utc("2026-04-05T12:59")) is None
+
+
+def test_a_night_in_which_the_clock_is_set_forward_is_an_hour_shorter() -> None:
+    berlin = night("22:00", "08:00", "Europe/Berlin")
+    assert berlin.since(utc("2026-03-29T05:59")) == utc("2026-03-28T21:00")
+    assert berlin.since(utc("2026-03-29T06:00")) is None
+
+
+@pytest.mark.parametrize("text", ["", "24:00", "8", "08:0", "8:60", "٠٨:00", "08:00:00", "-1:00"])
+def test_a_time_that_is_none_says_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 22:00"):
+        ZonedTime.parse(text)
+
+
+@pytest.mark.parametrize("text", ["Mars/Base", "", "../etc/passwd", "Asia/"])
+def test_a_zone_that_is_none_says_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError, match="IANA"):
+        Zone.parse(text)
+
+
+def test_quiet_hours_that_never_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="same"):
+        night("08:00", "08:00")
+
+
+def test_a_route_takes_by_level_and_by_state_and_everything_by_default() -> None:
+    alert = low().alert
+    assert Route().takes(alert)
+    assert Route(levels=frozenset({Level.WARNING})).takes(alert)
+    assert not Route(levels=frozenset({Level.CRITICAL})).takes(alert)
+    assert Route(states=frozenset({State.LOW})).takes(alert)
+    assert not Route(states=frozenset({State.EXHAUSTED})).takes(alert)

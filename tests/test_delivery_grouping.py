@@ -1,0 +1,182 @@
+"""Where a receiver sets a pace: grouping, and what becomes of a group that fails (rules O1, O2)."""
+
+import pytest
+
+from support.delivering import CHANNEL, Crash, DeliveryBench
+from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
+from token_monitor.core.words import Reason, State
+from token_monitor.delivery import GATHER, GROUP_MOST
+
+PACE = Pace(20, 60.0)
+DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
+
+
+def lines(bench: DeliveryBench) -> list[list[str]]:
+    """The texts of each message that was sent; a text here is the id of its alert."""
+    return [message.text.split("\n") for message in bench.channel.messages]
+
+
+def test_alerts_of_many_subjects_within_seconds_are_one_message() -> None:
+    bench = DeliveryBench(pace=PACE)
+    for name in "abc":
+        bench.raise_alert(name)
+        bench.clock.advance(0.5)
+    bench.run(GATHER)
+    assert lines(bench) == [[alert.id for alert in bench.raised]]
+    assert bench.pending == 0
+
+
+def test_a_single_alert_keeps_its_own_id_and_waits_no_longer_than_the_gathering() -> None:
+    bench = DeliveryBench(pace=PACE)
+    alert = bench.raise_alert("a")
+    bench.run(GATHER)
+    assert [message.id for message in bench.channel.messages] == [alert.id]
+
+
+def test_without_a_pace_each_alert_goes_alone_and_at_once() -> None:
+    bench = DeliveryBench()
+    for name in "abc":
+        bench.raise_alert(name)
+    bench.run()
+    assert lines(bench) == [[alert.id] for alert in bench.raised]
+
+
+def test_a_group_carries_its_gravest_alert() -> None:
+    bench = DeliveryBench(pace=PACE)
+    bench.raise_alert("a")
+    worst = bench.raise_alert("b", state=State.EXHAUSTED)
+    bench.raise_alert("c")
+    bench.run(GATHER)
+    assert bench.channel.messages[0].alert == worst
+
+
+def test_what_was_attempted_together_stays_together_with_one_id_through_retries_and_restarts() -> None:
+    down = True
+    bench = DeliveryBench(lambda _message: DOWN if down else None, pace=PACE)
+    bench.raise_alert("a")
+    bench.raise_alert("b")
+    bench.run(GATHER)
+    later = bench.raise_alert("c")
+    bench.restart()
+    bench.run(30)
+    down = False
+    bench.run(60)
+    groups = [message for message in bench.channel.messages if message.group]
+    assert len(groups) > 1
+    assert len({(message.id, message.text) for message in groups}) == 1
+    assert [later.id] in lines(bench)
+    assert bench.pending == 0
+
+
+def test_a_crash_in_the_middle_of_a_group_sends_the_same_group_again() -> None:
+    crashes = [Crash()]
+    bench = DeliveryBench(lambda _message: crashes.pop() if crashes else None, pace=PACE)
+    bench.raise_alert("a")
+    bench.raise_alert("b")
+    with pytest.raises(Crash):
+        bench.run(GATHER)
+    bench.restart()
+    bench.run(5)
+    first, second = bench.channel.messages
+    assert (first.id, first.text) == (second.id, second.text)
+    assert bench.pending == 0
+
+
+def test_a_refused_group_is_dissolved_and_only_the_culprit_dies() -> None:
+    def answer(message: Message) -> ChannelError | None:
+        return ChannelError(Scope.MESSAGE, "HTTP 400") if "poison" in message.text else None
+
+    bench = DeliveryBench(answer, pace=PACE)
+    for name in ("a", "poison", "b"):
+        bench.raise_alert(name)
+    bench.run(GATHER + 5)
+    assert [alert.account for alert in bench.channel.arrived] == ["a", "b"]
+    assert (bench.pending, bench.dead) == (0, 1)
+
+
+def test_the_order_of_a_subject_holds_within_and_across_groups() -> None:
+    bench = DeliveryBench(pace=PACE)
+    for number in range(GROUP_MOST):
+        bench.raise_alert("a", Reason.ESCALATED)
+        bench.raise_alert(f"other {number}")
+    bench.run(60)
+    sent = [line for message in lines(bench) for line in message]
+    of_a = [alert.id for alert in bench.raised if alert.account == "a"]
+    assert [line for line in sent if line in of_a] == of_a
+    assert [len(message) for message in lines(bench)] == [GROUP_MOST, GROUP_MOST]
+
+
+def test_the_pace_holds_over_any_window() -> None:
+    bench = DeliveryBench(pace=Pace(2, 60.0))
+    times = []
+    for number in range(10):
+        bench.raise_alert(f"a{number}")
+        before = len(bench.channel.messages)
+        bench.run(7)
+        times += [bench.clock.steady] * (len(bench.channel.messages) - before)
+    bench.run(300)
+    assert all(later - earlier >= 53 for earlier, later in zip(times, times[2:], strict=False))
+    assert bench.pending == 0
+
+
+def test_failed_attempts_count_towards_the_pace() -> None:
+    bench = DeliveryBench(lambda _message: DOWN, pace=Pace(2, 60.0))
+    bench.raise_alert("a")
+    bench.run(50)
+    assert len(bench.channel.attempts) == 2
+
+
+class TestQuietHours:
+    @staticmethod
+    def bench(pace: Pace | None = PACE) -> DeliveryBench:
+        bench = DeliveryBench(pace=pace)
+        bench.quiet_since = bench.clock.steady - 60
+        return bench
+
+    def test_nothing_but_the_critical_passes_and_the_end_brings_one_digest(self) -> None:
+        bench = self.bench()
+        bench.raise_alert("a")
+        bench.raise_alert("b")
+        bench.run(3600)
+        assert bench.channel.messages == []
+        bench.quiet_since = None
+        bench.run(5)
+        assert lines(bench) == [[alert.id for alert in bench.raised]]
+
+    def test_the_critical_takes_what_was_held_of_its_subject_along(self) -> None:
+        bench = self.bench(pace=None)
+        low = bench.raise_alert("a")
+        bench.raise_alert("b")
+        critical = bench.raise_alert("a", Reason.ESCALATED, state=State.CRITICAL)
+        bench.run(60)
+        assert bench.channel.arrived == [low, critical]
+
+    def test_a_recovery_passes_if_its_episode_spoke_that_night(self) -> None:
+        bench = self.bench(pace=None)
+        bench.raise_alert("a", state=State.CRITICAL)
+        bench.run(5)
+        recovered = bench.raise_alert("a", Reason.RECOVERED)
+        bench.run(5)
+        assert bench.channel.arrived[-1] == recovered
+
+    def test_a_recovery_of_what_was_told_the_day_before_waits_for_the_morning(self) -> None:
+        bench = DeliveryBench()
+        bench.raise_alert("a")
+        bench.run(5)
+        bench.clock.advance(3600)
+        bench.quiet_since = bench.clock.steady
+        recovered = bench.raise_alert("a", Reason.RECOVERED)
+        bench.run(600)
+        assert recovered not in bench.channel.arrived
+        bench.quiet_since = None
+        bench.run(5)
+        assert bench.channel.arrived[-1] == recovered
+
+    def test_what_is_held_is_not_counted_as_failed_and_never_expires_untried(self) -> None:
+        bench = self.bench()
+        bench.raise_alert("a")
+        bench.run(8 * 86400)
+        assert (bench.pending, bench.dead) == (1, 0)
+        assert bench.store.backlogs()[CHANNEL].last_error is None
