@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from token_monitor.core.alert import Alert, headline
 from token_monitor.core.errors import Failure, SourceError
-from token_monitor.core.judge import Subject, SubjectState, judge, observe
+from token_monitor.core.judge import Subject, SubjectState, current, judge, observe
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Change, Clock, Source, StateStore, Telemetry
 from token_monitor.core.reading import Reading
@@ -233,6 +233,13 @@ class AccountMonitor:
         if self._crashes:
             return min(self.watch.interval * 2.0 ** min(self._crashes, 20), BACKOFF_CAP)
         return error.retry_after or 0.0
+
+    def standing(self) -> list[Message]:
+        """The alerts that stand now, for receivers of states."""
+        memory = self._memory
+        note = str(memory.error) if memory.error is not None else ""
+        alerts = [current(subject, state) for subject, state in memory.subjects.items()]
+        return [Message(alert, text(alert, self.watch.language, note)) for alert in alerts if alert is not None]
 
     def view(self) -> AccountView:
         """The account as it stands, for people and metrics."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 
 from attrs import evolve, field, frozen
 
@@ -16,12 +17,14 @@ class Episode:
     told: the state last announced in it; None while nothing was.
     told_at: when, on the steady clock.
     count: how many alerts it has raised; numbers their ids.
+    began: wall time of the first of them.
     """
 
     id: str
     told: State | None = None
     told_at: float = 0.0
     count: int = 0
+    began: datetime | None = None
 
 
 @frozen
@@ -53,7 +56,8 @@ def advance(
     reason = _reason(episode, standing.last, state, now, cooldown, remind)
     last = standing.last
     if reason is not None:
-        episode = evolve(episode, told=state, told_at=now.steady, count=episode.count + 1)
+        began = episode.began or now.wall
+        episode = evolve(episode, told=state, told_at=now.steady, count=episode.count + 1, began=began)
         last = {**last, state: now.steady}
     return Standing(state, episode, last), reason
 

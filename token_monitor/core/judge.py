@@ -1,6 +1,6 @@
 """The judge: (rule, state, reading, now) → (state, alert). The rules are J1 to J13 of the specification."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from attrs import evolve, field, frozen
@@ -100,6 +100,23 @@ def close(subject: Subject, state: SubjectState, reason: Reason, now: Now) -> tu
         calm = state.rule.calm(state.reading.limit) if state.rule else Decimal(0)
         measured = _measured(Verdict(State.OK, Trigger.THRESHOLD, calm, frozenset()), state.reading)
     return after, _alert(subject, State.OK, reason, episode, now, measured)
+
+
+def current(subject: Subject, state: SubjectState) -> Alert | None:
+    """The alert that stands now, if the episode is open and was told.
+
+    It follows a change for the better too, which is announced to nobody (rule J7). `at` is when the episode was first
+    told; `reason` always `first`.
+    """
+    standing = state.standing
+    episode = standing.episode
+    if episode is None or episode.told is None or standing.state.rank == 0:
+        return None
+    measured = None
+    if state.rule is not None and state.reading is not None:
+        measured = _measured(assess(state.rule, state.crossed, state.reading), state.reading)
+    began = episode.began or datetime.fromtimestamp(episode.told_at, UTC)
+    return _alert(subject, standing.state, Reason.FIRST, episode, Now(began, episode.told_at), measured)
 
 
 def _still_wrong(state: SubjectState, reading: Reading) -> bool:

@@ -60,6 +60,23 @@ class Channel(Protocol):
         ...
 
 
+class LevelChannel(Protocol):
+    """Tells one receiver what stands, again and again: a receiver of states, not of transitions (rule O9).
+
+    What is not told again ends at the receiver by itself within 5 minutes. Called by one thread.
+    """
+
+    def sync(self, firing: Sequence[Message], resolved: Sequence[Message]) -> str:
+        """Tell everything, and return what the receiver answered, in one line.
+
+        firing: all that stands; the `at` of each alert is when it began.
+        resolved: what stood and no longer does; the `at` of each is when it ended, the rest as it stood.
+
+        Raises ChannelError: not all of it was acknowledged; it will all be told again.
+        """
+        ...
+
+
 @frozen
 class Change:
     """What one poll changed, stored in one transaction together with the messages it raised.
