@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
@@ -17,10 +17,11 @@ from token_monitor.clock import SteadyClock
 from token_monitor.config.settings import Settings
 from token_monitor.core.alert import Alert
 from token_monitor.core.http import HttpClient
-from token_monitor.core.message import Backlog
+from token_monitor.core.message import Backlog, Message
 from token_monitor.core.view import Snapshot
 from token_monitor.delivery import ChannelWorker
 from token_monitor.http import RequestsClient
+from token_monitor.level import LevelWorker
 from token_monitor.monitor import AccountMonitor, World
 from token_monitor.output import Output
 from token_monitor.scheduler import Scheduler
@@ -57,6 +58,7 @@ class Daemon:
         self._metrics = Metrics(self.snapshot, __version__)
         http = RequestsClient()
         self._workers = self._make_workers(http, output)
+        self._levels = self._make_levels(http)
         self._monitors = self._make_monitors(http)
         self._store.adopt(self._workers, self._time())
         watches = {monitor.watch.account: monitor.watch for monitor in self._monitors}
@@ -71,7 +73,7 @@ class Daemon:
     def start(self) -> None:
         """Begin to poll, deliver and serve. The polls first: serving costs a third of the start."""
         self._spawn("scheduler", self._scheduler.run)
-        for name, worker in self._workers.items():
+        for name, worker in self._every_worker().items():
             self._spawn(f"channel {name}", worker.run)
         self._serve()
         self._spawn("housekeeping", self._keep_house)
@@ -83,7 +85,7 @@ class Daemon:
         self._scheduler.stop()
         if self.web is not None:
             threading.Thread(target=self.web.stop, name="web stop", daemon=True).start()
-        for worker in self._workers.values():
+        for worker in self._every_worker().values():
             worker.stop()
         for thread in self._threads:
             if thread.name.startswith("channel "):
@@ -92,6 +94,7 @@ class Daemon:
     def snapshot(self) -> Snapshot:
         """Everything at one moment."""
         backlogs = dict.fromkeys(self._workers, Backlog()) | dict(self._store.backlogs())
+        backlogs |= {name: worker.backlog() for name, worker in self._levels.items()}
         views = [monitor.view() for monitor in self._monitors]
         return Snapshot(views, backlogs, self._store.durable, self._problems())
 
@@ -106,6 +109,13 @@ class Daemon:
         channels = registry.make_channels(self._settings, http, self.clock, self._store, output)
         return {
             name: ChannelWorker(name, channel, self._store, self._metrics, self._time, self._quiet_since(name))
+            for name, channel in channels.items()
+        }
+
+    def _make_levels(self, http: HttpClient) -> dict[str, LevelWorker]:
+        channels = registry.make_level_channels(self._settings, http, self.clock, self._store)
+        return {
+            name: LevelWorker(name, channel, self._standing(name), self._metrics, self.clock)
             for name, channel in channels.items()
         }
 
@@ -129,7 +139,22 @@ class Daemon:
 
     def _route(self, alert: Alert, channels: Sequence[str]) -> Sequence[str]:
         settings = self._settings.channels
-        return [name for name in channels if name not in settings or settings[name].route.takes(alert)]
+        queued = [name for name in channels if name in self._workers]
+        return [name for name in queued if name not in settings or settings[name].route.takes(alert)]
+
+    def _standing(self, channel: str) -> Callable[[], list[Message]]:
+        """What stands and concerns a receiver of states."""
+        route = self._settings.channels[channel].route
+
+        def standing() -> list[Message]:
+            monitors = [monitor for monitor in self._monitors if channel in monitor.watch.channels]
+            messages = [message for monitor in monitors for message in monitor.standing()]
+            return [message for message in messages if route.takes(message.alert)]
+
+        return standing
+
+    def _every_worker(self) -> Mapping[str, ChannelWorker | LevelWorker]:
+        return {**self._workers, **self._levels}
 
     def _quiet_since(self, channel: str) -> Callable[[], float | None]:
         """When the quiet hours of a channel began, in steady seconds; None outside them."""
@@ -145,7 +170,7 @@ class Daemon:
 
     def _wake(self, channels: Sequence[str]) -> None:
         for name in channels:
-            self._workers[name].wake()
+            self._every_worker()[name].wake()
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
@@ -164,7 +189,8 @@ class Daemon:
             if not self._web_complained:
                 self._web_complained = True
                 hint = "watching goes on; TOKEN_MONITOR_LISTEN names another address, or off"
-                log.error("HTTP port not available", listen=f"{host}:{port}", error=error.strerror, hint=hint)
+                cause = os.strerror(error.errno) if error.errno else str(error)
+                log.error("HTTP port not available", listen=f"{host}:{port}", error=cause, hint=hint)
             return
         self._web_complained = False
 
@@ -187,7 +213,7 @@ class Daemon:
         dead = [f"thread {thread.name} has died" for thread in self._threads if not thread.is_alive()]
         stuck = [
             f"channel {name}: a delivery hangs"
-            for name, worker in self._workers.items()
+            for name, worker in self._every_worker().items()
             if name != STDOUT and worker.overdue()
         ]
         late = ["the scheduler is overdue"] if self._scheduler.overdue() else []
@@ -223,4 +249,9 @@ def leave(status: int) -> NoReturn:
 
 
 def _listening(daemon: Daemon) -> str:
-    return "off" if daemon.web is None or not daemon.web.alive else "{}:{}".format(*daemon.web.address)
+    if daemon.web is None:
+        return "off"
+    if not daemon.web.alive:
+        return "not available"
+    host, port = daemon.web.address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -54,6 +54,7 @@ def _line(view: "QuantityView") -> str:
 
     name = f"{view.account}/{view.quantity}"
     if view.balance is None:
-        return f"{name}: {view.state}" + (f" ({view.error})" if view.error else "")
+        cause = view.error or ("the provider says so without a number" if view.state == "exhausted" else None)
+        return f"{name}: {view.state}" + (f" ({cause})" if cause else "")
     of_limit = f" of {plain(view.limit)}" if view.limit is not None else ""
     return f"{name}: {view.state}, {plain(view.balance)}{of_limit} {view.unit}".rstrip() + " left"
