@@ -195,6 +195,14 @@ def blocked_pipe() -> tuple[int, int]:
     return reading, writing
 
 
+def one_line(text: str) -> str:
+    """The only line, which is no traceback."""
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    return lines[0]
+
+
 def _has(line: str, fields: Mapping[str, object]) -> bool:
     if not line.startswith("{"):
         return False
