@@ -398,3 +398,34 @@ def test_threads_that_raise_and_deliver_at_once_lose_and_repeat_nothing(store: M
         received += drain(store)
     received += drain(store)
     assert sorted(received) == sorted(chain.from_iterable(raised))
+
+
+# Notes
+
+
+def test_a_note_belongs_to_one_channel_and_one_episode(store: MonitorDb) -> None:
+    store.keep_note("tickets", "e1", "ticket 1", 1.0)
+    store.keep_note("tickets", "e2", "ticket 2", 1.0)
+    store.keep_note("others", "e1", "余额", 1.0)
+    store.keep_note("tickets", "e1", "ticket 3", 2.0)
+    kept = [store.note(channel, episode) for channel in ("tickets", "others") for episode in ("e1", "e2")]
+    assert kept == ["ticket 3", "ticket 2", "余额", None]
+
+
+def test_a_note_stays_for_as_long_as_its_episode_is_open_and_seven_days_more(store: MonitorDb) -> None:
+    store.commit(Change("facefusion", {BALANCE: in_episode("e1")}), 1.0)
+    store.keep_note("tickets", "e1", "ticket 1", 1.0)
+    store.prune(30 * DAY)
+    store.commit(Change("facefusion", {BALANCE: SubjectState()}), 30.1 * DAY)
+    store.prune(36.9 * DAY)
+    assert store.note("tickets", "e1") == "ticket 1"
+    store.prune(37.1 * DAY)
+    assert store.note("tickets", "e1") is None
+
+
+def test_a_note_stays_while_its_channel_owes_something_of_the_episode(store: MonitorDb) -> None:
+    store.commit(owing(message("e1-1"), to=["tickets"]), 1.0)
+    for channel in ("tickets", "others"):
+        store.keep_note(channel, "e1", "ticket 1", 1.0)
+    store.prune(30 * DAY)
+    assert (store.note("tickets", "e1"), store.note("others", "e1")) == ("ticket 1", None)

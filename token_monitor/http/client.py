@@ -1,14 +1,11 @@
 """The HTTP client of sources and channels: `requests`, with one deadline per call and one TLS context for all."""
 
 import logging
-import os
 import ssl
 import threading
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, Final
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
@@ -22,13 +19,13 @@ from token_monitor.core.secret import Secret
 from token_monitor.http.connection import WatchedHTTPConnection, WatchedHTTPSConnection
 from token_monitor.http.errors import explained, late
 from token_monitor.http.retry_after import retry_after
+from token_monitor.http.tls import tls_context
 from token_monitor.watchdog import Watchdog, current_guard
 
 MAX_BODY: Final = 1 << 20
 _CHUNK: Final = 16 << 10
 _KEPT_HOSTS: Final = 16
 _KEPT_PER_HOST: Final = 8
-_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote URLs, queries included: those are secrets
 
@@ -47,16 +44,24 @@ class RequestsClient:
 
     def send(self, request: Request, timeout: float) -> Response:
         """See `core.http.HttpClient`."""
+        statuses: list[int] = []
+        try:
+            return self._guarded(request, timeout, statuses)
+        except HttpError as error:
+            error.status = statuses[0] if statuses else None
+            raise
+
+    def _guarded(self, request: Request, timeout: float, statuses: list[int]) -> Response:
         with self._watchdog.guard(timeout) as guard:
             try:
-                response = self._exchange(request, timeout)
+                response = self._exchange(request, timeout, statuses)
             except (requests.RequestException, Urllib3Error, OSError, ValueError) as error:
                 raise explained(error, guard, timeout) from None
         if guard.fired:  # where the connection was broken the headers, or a body without a length, seem to end
             raise late(guard, timeout)
         return response
 
-    def _exchange(self, request: Request, timeout: float) -> Response:
+    def _exchange(self, request: Request, timeout: float, statuses: list[int]) -> Response:
         url = request.url.reveal()
         headers = {name: _plain(value) for name, value in request.headers.items()}
         with self._session(url.partition(":")[0].lower()).request(
@@ -70,13 +75,14 @@ class RequestsClient:
             proxies=get_environ_proxies(url),
         ) as answer:
             found = {name.lower(): value for name, value in answer.headers.items()}
+            statuses.append(answer.status_code)
             return Response(answer.status_code, found, _body(answer), retry_after(found))
 
     def _session(self, scheme: str) -> requests.Session:
         """Made on first use: a TLS context takes 20 ms and 3 MB that plain HTTP need not pay."""
         with self._lock:
             if scheme not in self._sessions:
-                adapter = _Adapter(_tls_context() if scheme == "https" else None)
+                adapter = _Adapter(_context() if scheme == "https" else None)
                 session = _Session()
                 session.trust_env = False
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -148,13 +154,8 @@ class _Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"  # the context holds the CAs
 
 
-def _tls_context() -> ssl.SSLContext:
-    variable = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
-    bundle = os.environ[variable] if variable else certifi.where()
+def _context() -> ssl.SSLContext:
     try:
-        if Path(bundle).is_dir():
-            return ssl.create_default_context(capath=bundle)
-        return ssl.create_default_context(cafile=bundle)
-    except (OSError, ssl.SSLError):
-        message = f"{variable or 'certifi'} names no readable file of CA certificates: {bundle}"
-        raise HttpError(Failure.TLS, message, sent=False) from None
+        return tls_context()
+    except OSError as error:
+        raise HttpError(Failure.TLS, str(error), sent=False) from None

@@ -26,7 +26,7 @@ def merge_older(db: sqlite3.Connection, older: sqlite3.Connection) -> None:
         return
     (steady,) = older.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'steady'").fetchone()
     db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'steady'", (steady,))
-    for table in ("meta", "subject", "account", "channel"):
+    for table in ("meta", "subject", "account", "channel", "note"):
         _copy(db, older, table, 0)
     (lowest,) = db.execute("SELECT coalesce(min(row), 1) FROM outbox").fetchone()
     (highest,) = older.execute("SELECT coalesce(max(row), 0) FROM outbox").fetchone()
