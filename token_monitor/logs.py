@@ -70,6 +70,7 @@ def alert_line(alert: Alert, format: str, *, color: bool = False) -> str:  # noq
             "reason": alert.reason.value,
             "episode": alert.episode,
         }
+    fields |= {key: value for key, value in alert.fields().items() if key.startswith("credential_")}
     return renderer(format, color=color)(fields | {"alert_id": alert.id, "timestamp": rfc3339(alert.at)})
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from token_monitor.core.time import rfc3339
-from token_monitor.core.words import Kind, Level, Reason, State, Trigger
+from token_monitor.core.words import EVERY, PRIMARY, Kind, Level, Reason, State, Trigger, Why
 
 _LEVELS: Final = {State.LOW: Level.WARNING} | dict.fromkeys(
     (State.CRITICAL, State.EXHAUSTED, State.ARREARS), Level.CRITICAL
@@ -22,7 +22,9 @@ _HEADLINES: Final = {
     (Kind.ACCOUNT, State.UNLIMITED): "Token balance recovered",
     (Kind.VISIBILITY, State.CRITICAL): "Balance check failing, silent mode",
     (Kind.VISIBILITY, State.OK): "Balance check recovered",
+    (Kind.CREDENTIAL, State.LOW): "Credential switched",
     (Kind.CREDENTIAL, State.CRITICAL): "Credential rejected",
+    (Kind.CREDENTIAL, State.EXHAUSTED): "No healthy credential",
     (Kind.CREDENTIAL, State.OK): "Credential accepted",
     (Kind.TEST, State.OK): "Test alert",
 }
@@ -45,11 +47,25 @@ class Measured:
 
 
 @frozen
+class Switch:
+    """A change from one credential of an account to another, by their labels. at: wall time."""
+
+    account: str
+    origin: str
+    target: str
+    why: Why
+    at: datetime
+    dry_run: bool = False
+
+
+@frozen
 class Alert:
     """One announced transition of one subject.
 
     id: stable over retries and restarts; receivers tell duplicates by it.
     at: wall time of the transition.
+    label: of the credential it is about; EVERY where it is about all of them.
+    switch: of an alert `Credential switched`.
     """
 
     id: str
@@ -61,6 +77,8 @@ class Alert:
     episode: str
     at: datetime
     measured: Measured | None = None
+    label: str = PRIMARY
+    switch: Switch | None = None
 
     @property
     def level(self) -> Level:
@@ -85,6 +103,11 @@ class Alert:
         }
         if self.measured is not None:
             fields["quantity"] = self.measured.quantity
+        if self.label not in (PRIMARY, EVERY):
+            fields["credential_label"] = self.label
+        if self.switch is not None:
+            fields |= {"credential_from": self.switch.origin, "credential_to": self.switch.target}
+            fields["credential_why"] = self.switch.why.value
         fields |= {"state": self.state.value, "level": self.level.value, "reason": self.reason.value}
         if self.measured is not None:
             fields |= {

@@ -10,9 +10,7 @@ from token_monitor.core.episode import Episode, Standing, advance
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import LimitMissingError, Rule, Verdict, assess
 from token_monitor.core.time import Now
-from token_monitor.core.words import Kind, Reason, State, Trigger
-
-PRIMARY = "primary"
+from token_monitor.core.words import PRIMARY, Kind, Reason, State, Trigger
 
 
 @frozen
@@ -66,7 +64,7 @@ def judge(
     if sequence <= state.sequence:
         return state, None
     edited = state.rule is not None and state.rule != rule
-    verdict = assess(rule, frozenset() if edited else state.crossed, reading)
+    verdict = assess(rule, _still_crossed(rule, state), reading)
     seed = subject.seed(sequence)
     standing, reason = advance(seed, state.standing, verdict.state, now, cooldown, remind=not verdict.in_band)
     if reason is Reason.RECOVERED and edited and _still_wrong(state, reading):
@@ -119,6 +117,15 @@ def current(subject: Subject, state: SubjectState) -> Alert | None:
     return _alert(subject, standing.state, Reason.FIRST, episode, Now(began, episode.told_at), measured)
 
 
+def _still_crossed(rule: Rule, state: SubjectState) -> frozenset[State]:
+    """The crossed bounds that no edit has touched; others are judged afresh (rule J9)."""
+    before = state.rule
+    if before is None or before.margin != rule.margin:
+        return frozenset()
+    same = {State.LOW: before.warning == rule.warning, State.CRITICAL: before.critical == rule.critical}
+    return frozenset(bound for bound in state.crossed if same[bound])
+
+
 def _still_wrong(state: SubjectState, reading: Reading) -> bool:
     """Whether the rule before the edit would still hold the episode open."""
     assert state.rule is not None
@@ -153,4 +160,5 @@ def _alert(
         episode=episode.id,
         at=now.wall,
         measured=measured,
+        label=subject.label,
     )

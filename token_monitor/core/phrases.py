@@ -6,8 +6,10 @@ from typing import Final
 from token_monitor.core.words import Language
 
 FRAMES: Final = {Language.EN: "[{tag}] {subject}: {sentence}", Language.ZH: "【{tag}】{subject}：{sentence}"}
-SUBJECTS: Final = {Language.EN: "{account} ({quantity})", Language.ZH: "{account}（{quantity}）"}
+SUBJECTS: Final = {Language.EN: "{account} ({details})", Language.ZH: "{account}（{details}）"}
+SEPARATORS: Final = {Language.EN: ", ", Language.ZH: "，"}
 NOTES: Final = {Language.EN: " Last error: {note}.", Language.ZH: "最近一次错误：{note}。"}
+FINDINGS: Final = {Language.EN: " What was found: {note}.", Language.ZH: "检查结果：{note}。"}
 UNKNOWN: Final = {Language.EN: "an unknown amount", Language.ZH: "数量不明"}
 UNITS: Final[Mapping[Language, Mapping[str, str]]] = {Language.EN: {}, Language.ZH: {"calls": "次调用"}}
 
@@ -72,6 +74,29 @@ _EN = {
         "replace it in the settings."
     ),
     "accepted": "the provider accepts the credential again.",
+    "switched, exhausted": (
+        "switched from credential {origin} to {target}, because {origin} has no credit left. Top {origin} up while "
+        "{target} lasts."
+    ),
+    "switched, arrears": (
+        "switched from credential {origin} to {target}, because {origin} is in debt to the provider. Pay what is owed "
+        "and top {origin} up while {target} lasts."
+    ),
+    "switched, rejected": (
+        "switched from credential {origin} to {target}, because the provider rejects {origin}. Check {origin} with the "
+        "provider and replace it in the settings."
+    ),
+    "switched, below": (
+        "switched from credential {origin} to {target}, because the balance of {origin} is below the failover "
+        "threshold. Top {origin} up while {target} lasts."
+    ),
+    "switched, topped_up": "switched back from credential {origin} to {target}, which can be used again.",
+    "left": "alert closed because another credential is used now.",
+    "none healthy": ("no credential can be used.{note} Requests fail until one is topped up or replaced: do it now."),
+    "none healthy, still": (
+        "still no credential can be used.{note} Requests fail until one is topped up or replaced: do it now."
+    ),
+    "healthy": "a credential can be used again.",
     "closed": "alert closed because the settings were changed.",
     "test": "this is a test alert, nothing is wrong. If you can read it, this channel works.",
 }
@@ -102,6 +127,23 @@ _ZH = {
     "rejected": "服务商拒绝了凭证，余额未知。{note}请向服务商核实，并在配置中更换凭证。",
     "rejected, still": "服务商仍拒绝凭证，余额未知。{note}请向服务商核实，并在配置中更换凭证。",
     "accepted": "服务商已重新接受凭证。",
+    "switched, exhausted": (
+        "凭证已从 {origin} 切换到 {target}，因为 {origin} 的额度已用尽。请在 {target} 用完之前为 {origin} 充值。"
+    ),
+    "switched, arrears": (
+        "凭证已从 {origin} 切换到 {target}，因为 {origin} 已欠费。请在 {target} 用完之前为 {origin} 结清欠款并充值。"
+    ),
+    "switched, rejected": (
+        "凭证已从 {origin} 切换到 {target}，因为服务商拒绝了 {origin}。请向服务商核实 {origin}，并在配置中更换。"
+    ),
+    "switched, below": (
+        "凭证已从 {origin} 切换到 {target}，因为 {origin} 的余额低于切换阈值。请在 {target} 用完之前为 {origin} 充值。"
+    ),
+    "switched, topped_up": "凭证已从 {origin} 切换回 {target}，{target} 可重新使用。",
+    "left": "已改用另一凭证，告警关闭。",
+    "none healthy": "没有可用的凭证。{note}充值或更换之前请求会失败，请立即处理。",
+    "none healthy, still": "仍没有可用的凭证。{note}充值或更换之前请求会失败，请立即处理。",
+    "healthy": "已有可用的凭证。",
     "closed": "配置已修改，告警关闭。",
     "test": "这是一条测试告警，一切正常。收到即表示该渠道可用。",
 }

@@ -3,7 +3,7 @@
 from token_monitor.core import phrases
 from token_monitor.core.alert import Alert, Measured
 from token_monitor.core.number import plain
-from token_monitor.core.words import Kind, Language, Reason, State, Trigger
+from token_monitor.core.words import EVERY, PRIMARY, Kind, Language, Reason, State, Trigger
 
 _UNNAMED = "balance"
 
@@ -11,22 +11,33 @@ _UNNAMED = "balance"
 def text(alert: Alert, language: Language, note: str = "") -> str:
     """One or a few sentences: what happened, how bad it is, what to do next.
 
-    note: the last error, for an alert about a balance that cannot be read or a rejected credential.
+    note: the last error, for an alert about a balance that cannot be read or a rejected credential; of each credential
+        what was found, for an alert about all of them.
     """
     measured = alert.measured
     sentence = phrases.SENTENCES[language][_case(alert)].format(
         amount=_amount(measured, language),
         threshold=phrases.UNKNOWN[language] if measured is None else plain(measured.threshold),
-        note=phrases.NOTES[language].format(note=note.strip().rstrip(".。")) if note.strip() else "",
+        note=_framed(alert, note.strip().rstrip(".。"), language),
+        origin="" if alert.switch is None else alert.switch.origin,
+        target="" if alert.switch is None else alert.switch.target,
     )
     tag = phrases.TAGS[language]["test" if alert.kind is Kind.TEST else alert.level.value]
     return phrases.FRAMES[language].format(tag=tag, subject=_subject(alert, language), sentence=sentence)
 
 
 def _subject(alert: Alert, language: Language) -> str:
-    if alert.measured is None or alert.measured.quantity == _UNNAMED:
+    details = [] if alert.measured is None or alert.measured.quantity == _UNNAMED else [alert.measured.quantity]
+    if alert.switch is None and alert.label not in (PRIMARY, EVERY):
+        details.append(alert.label)
+    if not details:
         return alert.account
-    return phrases.SUBJECTS[language].format(account=alert.account, quantity=alert.measured.quantity)
+    return phrases.SUBJECTS[language].format(account=alert.account, details=phrases.SEPARATORS[language].join(details))
+
+
+def _framed(alert: Alert, note: str, language: Language) -> str:
+    frames = phrases.FINDINGS if alert.label == EVERY else phrases.NOTES
+    return frames[language].format(note=note) if note else ""
 
 
 def _amount(measured: Measured | None, language: Language) -> str:
@@ -43,13 +54,19 @@ def _case(alert: Alert) -> str:
             return "test"
         case _, Reason.ACCOUNT_REMOVED:
             return "account_removed"
+        case _, Reason.CREDENTIAL_SWITCHED:
+            return "left"
         case Kind.ACCOUNT, Reason.RULE_CHANGED:
             return "closed" if alert.measured is None else "rule_changed"
         case _, Reason.RULE_CHANGED:
             return "closed"
         case Kind.ACCOUNT, _:
             return _account_case(alert)
+    if alert.switch is not None:
+        return f"switched, {alert.switch.why}"
     good, bad = ("seeing", "blind") if alert.kind is Kind.VISIBILITY else ("accepted", "rejected")
+    if alert.label == EVERY:
+        good, bad = "healthy", "none healthy"
     return good if alert.state.rank == 0 else bad + _still(alert)
 
 

@@ -1,6 +1,13 @@
 """The closed vocabularies: one word for one thing, in code, logs, metrics and messages."""
 
 from enum import StrEnum
+from typing import Final
+
+PRIMARY: Final = "primary"
+"""The label of the credential that an account is given first."""
+
+EVERY: Final = ""
+"""In place of a label: all credentials of the account together."""
 
 
 class State(StrEnum):
@@ -43,11 +50,22 @@ class Reason(StrEnum):
     RECOVERED = "recovered"
     RULE_CHANGED = "rule_changed"
     ACCOUNT_REMOVED = "account_removed"
+    CREDENTIAL_SWITCHED = "credential_switched"
 
     @property
     def closes(self) -> bool:
         """Whether it ends its episode."""
-        return self in (Reason.RECOVERED, Reason.RULE_CHANGED, Reason.ACCOUNT_REMOVED)
+        return self not in (Reason.FIRST, Reason.ESCALATED, Reason.REMINDER)
+
+
+class Why(StrEnum):
+    """Why an account changes to another credential."""
+
+    EXHAUSTED = "exhausted"
+    ARREARS = "arrears"
+    REJECTED = "rejected"
+    BELOW = "below"
+    TOPPED_UP = "topped_up"
 
 
 class Trigger(StrEnum):

@@ -1,0 +1,181 @@
+"""When an account changes to another credential: (rule, what the readings say, the last switch) → decision.
+
+A decision is made in two rounds: `plan` says whom to ask besides the active credential, `pick` whom of them to ask once
+more together with the active one, and `conclude` what to do.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from itertools import combinations
+
+from attrs import field, frozen
+
+from token_monitor.core.errors import Failure, SourceError
+from token_monitor.core.reading import Reading
+from token_monitor.core.rules import Bound, LimitMissingError, Rule, assess
+from token_monitor.core.words import PRIMARY, State, Why
+
+Pair = tuple[str, str]
+"""Two labels, in the order of the alphabet."""
+
+
+class Health(StrEnum):
+    """What a credential is good for."""
+
+    HEALTHY = "healthy"
+    BELOW = "below"
+    EXHAUSTED = "exhausted"
+    ARREARS = "arrears"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+
+class Move(StrEnum):
+    """What is decided."""
+
+    STAY = "stay"
+    BLIND = "blind"
+    DWELL = "dwell"
+    UNCONFIRMED = "unconfirmed"
+    NONE_HEALTHY = "none_healthy"
+    SWITCH = "switch"
+
+
+@frozen
+class FailoverRule:
+    """When a credential has to be left, and how.
+
+    quantity: the one whose reading decides.
+    below: a credential with less than this is left, and is none to change to; None: only one that cannot pay at all.
+    back: return to the primary once it is healthy again; its value must then be clear of `below` by the usual margin.
+    dry_run: only say what would be done.
+    dwell: seconds from one switch to the next, at least.
+    """
+
+    quantity: str
+    below: Bound | None = None
+    back: bool = False
+    dry_run: bool = False
+    dwell: float = 60.0
+
+    def bounds(self) -> Rule:
+        """The condition as a rule of the judge. A condition on the runway would join here."""
+        return Rule(warning=self.below)
+
+
+@frozen
+class FailoverState:
+    """What is remembered of the credentials of one account. Survives restarts.
+
+    label: of the active one. switched_at: when it became that, in steady seconds; None: it always was.
+    seen: the values last read of several credentials at one moment, by label.
+    shared: those that turned out to be paid from one balance.
+    """
+
+    label: str = PRIMARY
+    switched_at: float | None = None
+    seen: Mapping[str, Decimal] = field(factory=dict)
+    shared: Sequence[Pair] = ()
+
+
+@frozen
+class Plan:
+    """Whom to ask, the one to be preferred first; and what to do if none of them will do.
+
+    why: what a switch would be for.
+    """
+
+    move: Move
+    ask: Sequence[str] = ()
+    why: Why | None = None
+
+
+@frozen
+class Decision:
+    """target, why: of a switch."""
+
+    move: Move
+    target: str | None = None
+    why: Why | None = None
+
+
+def health(
+    rule: FailoverRule, readings: Sequence[Reading], error: SourceError | None, *, clear: bool = False
+) -> Health:
+    """What a credential is good for, by what came of asking with it.
+
+    clear: a value above `below` is not enough, it must have left it (rule J3).
+    """
+    if error is not None:
+        return Health.REJECTED if error.kind is Failure.REJECTED else Health.UNREADABLE
+    if any(reading.value is None and not reading.unlimited for reading in readings):
+        return Health.EXHAUSTED
+    reading = next((reading for reading in readings if reading.quantity == rule.quantity), None)
+    if reading is None:
+        return Health.UNREADABLE
+    try:
+        state = assess(rule.bounds(), frozenset({State.LOW} if clear else ()), reading).state
+    except LimitMissingError:
+        return Health.UNREADABLE
+    return _HEALTH[state]
+
+
+_HEALTH = {
+    State.OK: Health.HEALTHY,
+    State.UNLIMITED: Health.HEALTHY,
+    State.LOW: Health.BELOW,
+    State.EXHAUSTED: Health.EXHAUSTED,
+    State.ARREARS: Health.ARREARS,
+}
+
+
+def plan(rule: FailoverRule, labels: Sequence[str], state: FailoverState, active: Health, now: float) -> Plan:
+    """Whom to ask, if the active credential is found to be `active`.
+
+    labels: of all credentials, in the order of preference. now: steady seconds.
+    The primary is the last resort, unless the account is to return to it anyway.
+    """
+    resting = state.switched_at is not None and now - state.switched_at < rule.dwell
+    if active is Health.UNREADABLE:
+        return Plan(Move.BLIND)
+    if active is Health.HEALTHY:
+        if rule.back and state.label != PRIMARY and not resting:
+            return Plan(Move.STAY, (PRIMARY,), Why.TOPPED_UP)
+        return Plan(Move.STAY)
+    if resting:
+        return Plan(Move.DWELL)
+    others = [label for label in labels if label != state.label]
+    if not rule.back:
+        others.sort(key=lambda label: label == PRIMARY)
+    return Plan(Move.NONE_HEALTHY, tuple(others), Why(active.value))
+
+
+def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
+    """Those of whom it asked that are healthy, in its order."""
+    return (label for label in plan.ask if found.get(label) is Health.HEALTHY)
+
+
+def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision | None:
+    """The decision after both were asked once more; None: `target` will not do, the next may."""
+    if plan.why is not Why.TOPPED_UP and active in (Health.HEALTHY, Health.UNREADABLE):
+        return Decision(Move.UNCONFIRMED)
+    return Decision(Move.SWITCH, target, plan.why) if found is Health.HEALTHY else None
+
+
+def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], Sequence[Pair]]:
+    """`seen` and `shared` after these values were read at one moment.
+
+    Two credentials share a balance if both had one value, and at a later moment both one lower value: spent, as far as
+    anybody can see from outside. A rise proves nothing, for two accounts may be topped up alike. Values that differ
+    prove the opposite.
+    """
+    shared = set(state.shared)
+    for pair in combinations(sorted(values), 2):
+        one, other = pair
+        before = state.seen.get(one)
+        if values[one] != values[other]:
+            shared.discard(pair)
+        elif before is not None and before == state.seen.get(other) and values[one] < before:
+            shared.add(pair)
+    return {**state.seen, **values}, tuple(sorted(shared))
