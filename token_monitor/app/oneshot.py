@@ -2,8 +2,9 @@
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from attrs import frozen
 
@@ -14,7 +15,7 @@ from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
-from token_monitor.core.ports import Change, Channel
+from token_monitor.core.ports import Change, LevelChannel
 from token_monitor.core.texts import text
 from token_monitor.core.view import QuantityView
 from token_monitor.core.words import Kind, Language, Reason, State
@@ -48,15 +49,23 @@ class Trial:
 
 def test_alert(settings: Settings, output: Output, names: Iterable[str]) -> list[Trial]:
     """Send a marked alert through each of these channels (all of them if none is named), now and directly."""
-    channels = registry.make_channels(settings, RequestsClient(), SteadyClock(), output)
-    wanted = list(names) or list(channels)
+    http, clock, notes = RequestsClient(), SteadyClock(), _Forgetful()
+    channels = registry.make_channels(settings, http, clock, notes, output)
+    levels = registry.make_level_channels(settings, http, clock, notes)
+    senders = {name: channel.send for name, channel in channels.items()}
+    senders |= {name: partial(_tell, channel) for name, channel in levels.items()}
+    wanted = list(names) or list(senders)
     account = settings.accounts[0]
-    return [_try(name, channels[name], _test_message(account.name, account.language)) for name in wanted]
+    return [_try(name, senders[name], _test_message(account.name, account.language)) for name in wanted]
 
 
-def _try(name: str, channel: Channel, message: Message) -> Trial:
+def _tell(channel: LevelChannel, message: Message) -> str:
+    return channel.sync([message], [])
+
+
+def _try(name: str, send: Callable[[Message], str], message: Message) -> Trial:
     try:
-        return Trial(name, delivered=True, answer=channel.send(message))
+        return Trial(name, delivered=True, answer=send(message))
     except ChannelError as error:
         return Trial(name, delivered=False, answer=error.reason)
 
@@ -93,7 +102,7 @@ class _Tally:
 
 
 class _Forgetful:
-    """A state store that remembers nothing."""
+    """A store that remembers nothing."""
 
     def subjects(self) -> Mapping[Subject, SubjectState]:
         return {}
@@ -104,3 +113,7 @@ class _Forgetful:
     def commit(self, change: Change, now: float) -> None: ...
 
     def forget(self, accounts_kept: Iterable[str], before: float) -> None: ...
+
+    def note(self, channel: str, episode: str) -> None: ...
+
+    def keep_note(self, channel: str, episode: str, text: str, now: float) -> None: ...

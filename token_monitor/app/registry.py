@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from token_monitor.channels.alertmanager import Alertmanager, AlertmanagerChannel
 from token_monitor.channels.slack import HOSTS as SLACK_HOSTS
 from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
@@ -10,7 +11,9 @@ from token_monitor.channels.webhook import Webhook, WebhookChannel
 from token_monitor.config.registry_types import Registry
 from token_monitor.config.settings import AccountSettings, Settings
 from token_monitor.core.http import HttpClient
-from token_monitor.core.ports import Channel, Clock, Source
+from token_monitor.core.ports import Channel, Clock, EpisodeNotes, LevelChannel, Source
+from token_monitor.core.tools import Tools
+from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line, shows_color
 from token_monitor.monitor import AccountMonitor, Watch, World
 from token_monitor.output import Output
@@ -23,9 +26,14 @@ _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] 
     "generic": (JsonEndpoint, JsonEndpointSource),
 }
 
-_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient, Clock], Channel]]]] = {
-    "webhook": (Webhook, WebhookChannel),
-    "slack": (Slack, lambda settings, http, _clock: SlackChannel(settings, http)),
+_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], Channel]]]] = {
+    "webhook": (Webhook, lambda settings, tools: WebhookChannel(settings, tools.http, tools.clock)),
+    "slack": (Slack, lambda settings, tools: SlackChannel(settings, tools.http)),
+}
+
+# These are told what stands instead of what changed.
+_LEVEL_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], LevelChannel]]]] = {
+    "alertmanager": (Alertmanager, lambda settings, tools: AlertmanagerChannel(settings, tools.http, tools.clock)),
 }
 
 _HOSTS: Final = dict.fromkeys(SLACK_HOSTS, "slack")
@@ -42,17 +50,32 @@ def _channel_of_host(host: str) -> str:
 
 REGISTRY: Final = Registry(
     sources={name: settings for name, (settings, _) in _SOURCES.items()},
-    channels={name: settings for name, (settings, _) in _CHANNELS.items()},
+    channels={name: settings for name, (settings, _) in (*_CHANNELS.items(), *_LEVEL_CHANNELS.items())},
     channel_of_host=_channel_of_host,
 )
 
 
-def make_channels(settings: Settings, http: HttpClient, clock: Clock, output: Output) -> dict[str, Channel]:
-    """Every channel by name, the built-in `stdout` first."""
+def make_channels(
+    settings: Settings, http: HttpClient, clock: Clock, notes: EpisodeNotes, output: Output
+) -> dict[str, Channel]:
+    """Every channel that is fed from the outbox, by name, the built-in `stdout` first."""
     log_format, color = settings.daemon.log_format, shows_color(output)
     stdout = StdoutChannel(output.alert, lambda alert: alert_line(alert, log_format, color=color))
     return {STDOUT: stdout} | {
-        name: _CHANNELS[channel.type][1](channel.options, http, clock) for name, channel in settings.channels.items()
+        name: _CHANNELS[channel.type][1](channel.options, Tools(name, http, clock, notes, tls_context))
+        for name, channel in settings.channels.items()
+        if channel.type in _CHANNELS
+    }
+
+
+def make_level_channels(
+    settings: Settings, http: HttpClient, clock: Clock, notes: EpisodeNotes
+) -> dict[str, LevelChannel]:
+    """Every channel that is told what stands, by name."""
+    return {
+        name: _LEVEL_CHANNELS[channel.type][1](channel.options, Tools(name, http, clock, notes, tls_context))
+        for name, channel in settings.channels.items()
+        if channel.type in _LEVEL_CHANNELS
     }
 
 
