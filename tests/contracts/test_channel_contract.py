@@ -1,6 +1,7 @@
 """What every channel must do, against a real receiver. A new channel adds one line to HTTP_CHANNELS."""
 
 import json
+import operator
 import os
 import socket
 import ssl
@@ -14,12 +15,16 @@ from typing import Any
 import pytest
 import trustme
 from attrs import frozen
+
 from support.messages import FixedClock, low
 from support.receiver import Receiver
-
+from support.robots import people_read
+from token_monitor.channels.dingtalk import DingTalk, DingTalkChannel
+from token_monitor.channels.feishu import Feishu, FeishuChannel
 from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
 from token_monitor.channels.webhook import Webhook, WebhookChannel
+from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Channel
@@ -40,11 +45,12 @@ LONG = Seconds(10.0)
 class Kind:
     """One kind of HTTP channel.
 
-    make: settings and channel for a URL. accepts: the answer that acknowledges.
+    make: settings and channel for a URL. accepts: the answer that acknowledges. reads: what people see of a body.
     """
 
     make: Callable[[Url, Seconds, HttpClient], tuple[object, Channel]]
     accepts: dict[str, Any]
+    reads: Callable[[Any], str] = operator.itemgetter("text")
 
 
 def webhook(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel]:
@@ -57,9 +63,27 @@ def slack(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel
     return settings, SlackChannel(settings, http)
 
 
+def dingtalk(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel]:
+    settings = DingTalk(url, Secret("secret-canary"), timeout=timeout)
+    return settings, DingTalkChannel(settings, http, FixedClock())
+
+
+def wecom(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel]:
+    settings = WeCom(url, timeout=timeout)
+    return settings, WeComChannel(settings, http)
+
+
+def feishu(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel]:
+    settings = Feishu(url, Secret("secret-canary"), timeout=timeout)
+    return settings, FeishuChannel(settings, http, FixedClock())
+
+
 HTTP_CHANNELS = {
     "webhook": Kind(webhook, {"status": 204}),
     "slack": Kind(slack, {"status": 200, "body": b"ok"}),
+    "dingtalk": Kind(dingtalk, {"status": 200, "body": b'{"errcode":0,"errmsg":"ok"}'}, people_read),
+    "wecom": Kind(wecom, {"status": 200, "body": b'{"errcode":0,"errmsg":"ok"}'}, people_read),
+    "feishu": Kind(feishu, {"status": 200, "body": b'{"code":0,"data":{},"msg":"success"}'}, people_read),
 }
 
 
@@ -98,9 +122,11 @@ def test_an_acknowledged_message_is_delivered(kind: Kind, receiver: Receiver, ht
     assert answer.isprintable()
     assert receiver.authority in answer
     [request] = receiver.requests
-    assert (request.method, request.path) == ("POST", PATH)
+    assert (request.method, request.path.partition("&timestamp=")[0]) == ("POST", PATH)
     assert request.headers["content-type"].startswith("application/json")
-    assert json.loads(request.body)["text"] == low().text
+    read = kind.reads(json.loads(request.body))
+    pieces = low().text.split(": ") if kind.reads is people_read else [low().text]
+    assert [piece for piece in pieces if piece not in read] == []
 
 
 def test_the_acknowledgement_is_waited_for(kind: Kind, receiver: Receiver, http: RequestsClient) -> None:
@@ -230,7 +256,7 @@ def test_any_text_arrives_as_json(kind: Kind, receiver: Receiver, http: Requests
     receiver.answer(**kind.accepts)
     _, channel = kind.make(Url(receiver.url + PATH), LONG, http)
     channel.send(low(text))
-    assert isinstance(json.loads(receiver.requests[0].body)["text"], str)
+    assert isinstance(kind.reads(json.loads(receiver.requests[0].body)), str)
 
 
 def test_settings_and_channel_print_no_secret(kind: Kind, http: RequestsClient) -> None:
