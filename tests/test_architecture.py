@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "fetcher": {"core"},
     "scheduler": {"core", "monitor"},
     "delivery": {"core"},
+    "level": {"core"},
     "clock": {"core"},
     "watchdog": set(),
     "http": {"core", "watchdog"},
@@ -49,6 +50,7 @@ THIRD_PARTY = {
     "fetcher": set(),
     "scheduler": {"attrs", "structlog"},
     "delivery": {"structlog"},
+    "level": {"attrs", "structlog"},
     "clock": set(),
     "watchdog": set(),
     "http": {"certifi", "requests", "urllib3"},
@@ -104,7 +106,7 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             assert parts[0] in THIRD_PARTY[mine], f"{mine} must not import {name}"
 
 
-ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "channels.slack"}
+ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "channels.slack", "channels.alertmanager"}
 
 
 def test_nothing_but_the_registry_and_the_demo_knows_an_adapter() -> None:

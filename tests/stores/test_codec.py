@@ -35,7 +35,7 @@ rules = st.builds(Rule, st.none() | bounds, st.none() | bounds, bounds)
 readings = st.builds(
     Reading, texts, st.none() | decimals, texts, st.none() | decimals, st.none() | moments, st.booleans(), st.booleans()
 )
-episodes = st.builds(Episode, texts, st.none() | states, seconds, st.integers(0, 9))
+episodes = st.builds(Episode, texts, st.none() | states, seconds, st.integers(0, 9), st.none() | moments)
 standings = st.builds(Standing, states, st.none() | episodes, st.dictionaries(states, seconds))
 subject_states = st.builds(
     SubjectState,
