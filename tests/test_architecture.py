@@ -42,7 +42,7 @@ MAY_IMPORT = {
 THIRD_PARTY = {
     "core": {"attrs"},
     "sources": {"attrs", "jmespath"},
-    "channels": {"attrs"},
+    "channels": {"apprise", "attrs"},
     "stores": {"attrs", "cattrs"},
     "config": {"attrs", "cattrs", "dotenv", "yaml"},
     "web": {"attrs", "prometheus_client", "starlette", "uvicorn"},
@@ -106,7 +106,15 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             assert parts[0] in THIRD_PARTY[mine], f"{mine} must not import {name}"
 
 
-ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "channels.slack", "channels.alertmanager"}
+ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "channels.slack", "channels.alertmanager"} | {
+    "channels.dingtalk",
+    "channels.wecom",
+    "channels.feishu",
+    "channels.email",
+    "channels.apprise",
+    "channels.template",
+    "channels.exec",
+}
 
 
 def test_nothing_but_the_registry_and_the_demo_knows_an_adapter() -> None:

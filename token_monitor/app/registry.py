@@ -4,10 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from token_monitor.channels.alertmanager import Alertmanager, AlertmanagerChannel
+from token_monitor.channels.apprise import Apprise, AppriseChannel
+from token_monitor.channels.dingtalk import HOSTS as DINGTALK_HOSTS
+from token_monitor.channels.dingtalk import DingTalk, DingTalkChannel
+from token_monitor.channels.email import Email, EmailChannel
+from token_monitor.channels.exec import Exec, ExecChannel
+from token_monitor.channels.feishu import HOSTS as FEISHU_HOSTS
+from token_monitor.channels.feishu import Feishu, FeishuChannel
 from token_monitor.channels.slack import HOSTS as SLACK_HOSTS
 from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
+from token_monitor.channels.template import Templated, TemplatedChannel
 from token_monitor.channels.webhook import Webhook, WebhookChannel
+from token_monitor.channels.wecom import HOSTS as WECOM_HOSTS
+from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.config.registry_types import Registry
 from token_monitor.config.settings import AccountSettings, Settings
 from token_monitor.core.http import HttpClient
@@ -29,6 +39,13 @@ _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] 
 _CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], Channel]]]] = {
     "webhook": (Webhook, lambda settings, tools: WebhookChannel(settings, tools.http, tools.clock)),
     "slack": (Slack, lambda settings, tools: SlackChannel(settings, tools.http)),
+    "dingtalk": (DingTalk, lambda settings, tools: DingTalkChannel(settings, tools.http, tools.clock)),
+    "wecom": (WeCom, lambda settings, tools: WeComChannel(settings, tools.http)),
+    "feishu": (Feishu, lambda settings, tools: FeishuChannel(settings, tools.http, tools.clock)),
+    "email": (Email, lambda settings, tools: EmailChannel(settings, tools.tls)),
+    "apprise": (Apprise, lambda settings, _tools: AppriseChannel(settings)),
+    "template": (Templated, TemplatedChannel),
+    "exec": (Exec, lambda settings, _tools: ExecChannel(settings)),
 }
 
 # These are told what stands instead of what changed.
@@ -36,15 +53,16 @@ _LEVEL_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], LevelChan
     "alertmanager": (Alertmanager, lambda settings, tools: AlertmanagerChannel(settings, tools.http, tools.clock)),
 }
 
-_HOSTS: Final = dict.fromkeys(SLACK_HOSTS, "slack")
-
-# These answer HTTP 200 to what they refuse: through the generic webhook an undelivered alert would count as sent.
-_NOT_YET: Final = ("oapi.dingtalk.com", "qyapi.weixin.qq.com", "open.feishu.cn", "open.larksuite.com")
+# The robots answer HTTP 200 to what they refuse: through the generic webhook an undelivered alert would count as sent.
+_HOSTS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(SLACK_HOSTS, "slack"),
+    **dict.fromkeys(DINGTALK_HOSTS, "dingtalk"),
+    **dict.fromkeys(WECOM_HOSTS, "wecom"),
+    **dict.fromkeys(FEISHU_HOSTS, "feishu"),
+}
 
 
 def _channel_of_host(host: str) -> str:
-    if host in _NOT_YET:
-        raise ValueError(f"a host other than {host}, whose format is not part of this version")
     return _HOSTS.get(host, "webhook")
 
 
