@@ -1,0 +1,153 @@
+"""Runs a program to its end or to a deadline, with bounded input and output, and leaves nothing behind."""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from attrs import define, field, frozen
+
+KEPT: Final = 4096
+GRACE: Final = 2.0
+_PIECE: Final = 64 << 10
+_PIPE: Final = 4096  # POSIX: a pipe that is ready for writing takes at least so much at once
+_LOOK_AGAIN: Final = 0.05  # where nothing announces the end of the program
+
+
+@frozen
+class Ended:
+    """code: the exit status; below 0, the signal that ended it; None: it was stopped at the deadline.
+
+    out, err: the first 4 KiB of each.
+    """
+
+    code: int | None
+    out: bytes
+    err: bytes
+
+
+def run(argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Ended:
+    """Run `argv`, not through a shell, in `/` and in a session and process group of its own.
+
+    At the deadline the group gets SIGTERM, and SIGKILL 2 seconds later. What the program started and left behind when
+    it ended in time goes on, without anybody reading what it writes.
+    Raises OSError: it could not be started.
+    """
+    deadline = time.monotonic() + timeout
+    # Signals: Python's handlers end with exec, and `restore_signals` undoes what Python ignores; nothing is masked.
+    process = subprocess.Popen(  # noqa: S603
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=env,
+        close_fds=True,
+        start_new_session=True,
+    )
+    in_time = False
+    with _Talk(process, stdin) as talk:
+        try:
+            in_time = talk.until_end(deadline)
+            if not in_time:
+                _signal_group(process, signal.SIGTERM)
+                talk.until_end(time.monotonic() + GRACE)
+        finally:
+            if not in_time:
+                _signal_group(process, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):  # in the middle of a system call that nothing interrupts
+                process.wait(GRACE)
+    return Ended(process.returncode if in_time else None, bytes(talk.out), bytes(talk.err))
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether it has; it stays a zombie, so that its process group's number is not given to another."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # the latter: only a program of another user is left in it
+        os.killpg(process.pid, number)
+
+
+@define
+class _Talk:
+    """Feeds a program and reads what it says; what exceeds the bound is read and dropped."""
+
+    _process: "subprocess.Popen[bytes]"
+    _stdin: bytes
+    out: bytearray = field(factory=bytearray)
+    err: bytearray = field(factory=bytearray)
+    _selector: selectors.BaseSelector = field(factory=selectors.DefaultSelector)
+    _end: int | None = None
+
+    def __enter__(self) -> "_Talk":
+        process = self._process
+        assert process.stdin is not None
+        for stream, kept in ((process.stdout, self.out), (process.stderr, self.err)):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+            self._selector.register(stream.fileno(), selectors.EVENT_READ, kept)
+        os.set_blocking(process.stdin.fileno(), False)
+        self._selector.register(process.stdin.fileno(), selectors.EVENT_WRITE)
+        with suppress(OSError):  # an old kernel, or a container that forbids it
+            self._end = os.pidfd_open(process.pid)
+            self._selector.register(self._end, selectors.EVENT_READ)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._selector.close()
+        if self._end is not None:
+            os.close(self._end)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            with suppress(OSError):
+                stream.close()
+
+    def until_end(self, deadline: float) -> bool:
+        """Talk until the program has ended and what it said is read; False: it has not by then."""
+        while True:
+            ended = _ended(self._process)
+            if ended:
+                self._step(0)
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._step(min(left, _LOOK_AGAIN))
+
+    def _step(self, wait: float) -> None:
+        if not self._selector.get_map():
+            time.sleep(min(wait, 0.01))
+            return
+        for key, _ in self._selector.select(wait):
+            if key.events & selectors.EVENT_WRITE:
+                self._write(key.fd)
+            elif key.fd != self._end:
+                self._read(key.fd, key.data)
+
+    def _write(self, fd: int) -> None:
+        try:
+            self._stdin = self._stdin[os.write(fd, self._stdin[:_PIPE]) :]
+        except BlockingIOError:
+            return
+        except OSError:  # it does not want to know
+            self._stdin = b""
+        if not self._stdin:
+            self._selector.unregister(fd)
+            assert self._process.stdin is not None
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def _read(self, fd: int, kept: bytearray) -> None:
+        try:
+            piece = os.read(fd, _PIECE)
+        except BlockingIOError:
+            return
+        if not piece:
+            self._selector.unregister(fd)
+        kept += piece[: max(0, KEPT - len(kept))]
