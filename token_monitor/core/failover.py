@@ -76,7 +76,7 @@ class FailoverState:
     label: str = PRIMARY
     switched_at: float | None = None
     seen: Mapping[str, Decimal] = field(factory=dict)
-    shared: Sequence[Pair] = ()
+    shared: tuple[Pair, ...] = ()
 
 
 @frozen
@@ -163,7 +163,7 @@ def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision
     return Decision(Move.SWITCH, target, plan.why) if found is Health.HEALTHY else None
 
 
-def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], Sequence[Pair]]:
+def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], tuple[Pair, ...]]:
     """`seen` and `shared` after these values were read at one moment.
 
     Two credentials share a balance if both had one value, and at a later moment both one lower value: spent, as far as

@@ -1,12 +1,13 @@
 """What the core asks of the world. Adapters implement these; the wiring is in `app`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from attrs import field, frozen
 
-from token_monitor.core.alert import Alert
+from token_monitor.core.alert import Alert, Switch
 from token_monitor.core.errors import ChannelError
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery, Message
 from token_monitor.core.pace import Pace
@@ -83,12 +84,16 @@ class Change:
 
     failures: of the account, the failed polls in a row.
     messages: each with the channels it goes to.
+    failover: which credential is active now, and what is remembered of them; None: as before.
+    switch: of credentials, for the audit.
     """
 
     account: str
     subjects: Mapping[Subject, SubjectState] = field(factory=dict)
     failures: int | None = None
     messages: Sequence[tuple[Message, Sequence[str]]] = ()
+    failover: FailoverState | None = None
+    switch: Switch | None = None
 
 
 class StateStore(Protocol):
@@ -98,6 +103,10 @@ class StateStore(Protocol):
 
     def failures(self) -> Mapping[str, int]:
         """Failed polls in a row, by account."""
+        ...
+
+    def failovers(self) -> Mapping[str, FailoverState]:
+        """What is remembered of the credentials of each account."""
         ...
 
     def commit(self, change: Change, now: float) -> None:
@@ -176,6 +185,22 @@ class EpisodeNotes(Protocol):
 
     def keep_note(self, channel: str, episode: str, text: str, now: float) -> None:
         """Remember `text`, in place of what was there."""
+        ...
+
+
+class Publisher(Protocol):
+    """Writes files for the programs that the accounts serve."""
+
+    def credential(self, account: str, resolve: Callable[[], Secret], *, wait: bool = False) -> None:
+        """Have what `resolve` reads published as the active credential of `account`, if that is wanted at all.
+
+        wait: return when it is done or has failed, or after 2 seconds.
+        resolve: raises ValueError with a message that does not hold the credential.
+        """
+        ...
+
+    def changed(self) -> None:
+        """There is something new to be seen of the accounts."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from cattrs import Converter
 
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import SubjectState
 from token_monitor.core.message import Message
 from token_monitor.core.words import State
@@ -41,6 +42,16 @@ def encode_message(message: Message) -> str:
 def decode_message(text: str) -> Message:
     """The inverse of `encode_message`. Raises UnreadableError."""
     return _load(text, Message)
+
+
+def encode_failover(state: FailoverState) -> str:
+    """The JSON text of `state`."""
+    return _dump(_CONVERTER.unstructure(state))
+
+
+def decode_failover(text: str) -> FailoverState:
+    """The inverse of `encode_failover`. Raises UnreadableError."""
+    return _load(text, FailoverState)
 
 
 def _dump(value: object) -> str:

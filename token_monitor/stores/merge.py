@@ -26,11 +26,12 @@ def merge_older(db: sqlite3.Connection, older: sqlite3.Connection) -> None:
         return
     (steady,) = older.execute("SELECT coalesce(max(value), 0) FROM meta WHERE key = 'steady'").fetchone()
     db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'steady'", (steady,))
-    for table in ("meta", "subject", "account", "channel", "note"):
+    for table in ("meta", "subject", "account", "channel", "note", "failover"):
         _copy(db, older, table, 0)
-    (lowest,) = db.execute("SELECT coalesce(min(row), 1) FROM outbox").fetchone()
-    (highest,) = older.execute("SELECT coalesce(max(row), 0) FROM outbox").fetchone()
-    _copy(db, older, "outbox", lowest - 1 - highest)
+    for table in ("outbox", "switch"):
+        (lowest,) = db.execute(f"SELECT coalesce(min(row), 1) FROM {table}").fetchone()  # noqa: S608
+        (highest,) = older.execute(f"SELECT coalesce(max(row), 0) FROM {table}").fetchone()  # noqa: S608
+        _copy(db, older, table, lowest - 1 - highest)
     mark_heads(db)
 
 

@@ -2,18 +2,22 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from token_monitor.core.alert import Switch
 from token_monitor.core.errors import ChannelError
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.grouping import together
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery, Fate
 from token_monitor.core.ports import Change
+from token_monitor.core.words import Why
 from token_monitor.stores import channels as channel_table
-from token_monitor.stores import notes, outbox, states
-from token_monitor.stores.codec import UnreadableError, decode_message, decode_state
+from token_monitor.stores import failovers, notes, outbox, states
+from token_monitor.stores.codec import UnreadableError, decode_failover, decode_message, decode_state
 from token_monitor.stores.database import Database, Say
 
 LOCK_WAIT: Final = 5.0
@@ -72,6 +76,10 @@ class MonitorDb:
             states.save(db, change.subjects, now)
             if change.failures is not None:
                 states.save_failures(db, change.account, change.failures)
+            if change.failover is not None:
+                failovers.save(db, change.account, change.failover)
+            if change.switch is not None:
+                failovers.record(db, change.switch)
             for message, names in change.messages:
                 for name in dict.fromkeys(names):
                     outbox.owe(db, name, message, now)
@@ -81,7 +89,30 @@ class MonitorDb:
     def forget(self, accounts_kept: Iterable[str], before: float) -> None:
         """Drop the states of accounts that are gone, if untouched since `before`."""
         kept = frozenset(accounts_kept)
-        self._database.write(lambda db: states.forget(db, kept, before))
+
+        def work(db: sqlite3.Connection) -> None:
+            states.forget(db, kept, before)
+            failovers.forget(db)
+
+        self._database.write(work)
+
+    def failovers(self) -> Mapping[str, FailoverState]:
+        """What is remembered of the credentials of each account; of one that cannot be read nothing is, with a line."""
+        found = {}
+        for account, text in self._database.read(failovers.load).items():
+            try:
+                found[account] = decode_failover(text)
+            except UnreadableError as error:
+                self._on_trouble(f"The stored state of {account} cannot be read ({error}): it begins anew.")
+        return found
+
+    def switches(self, most: int) -> Sequence[Switch]:
+        """The audit of switches, the newest first."""
+        return [
+            Switch(account, origin, target, Why(why), datetime.fromisoformat(at), bool(dry_run))
+            for at, account, origin, target, why, dry_run in self._database.read(lambda db: failovers.newest(db, most))
+            if why in set(Why)
+        ]
 
     # Outbox
 

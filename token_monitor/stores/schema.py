@@ -51,10 +51,21 @@ _NOTES: Final = (
     ) WITHOUT ROWID""",
 )
 
+# switch.at: wall time, RFC 3339. Unique, so that a transaction done twice leaves one row.
+_FAILOVER: Final = (
+    "CREATE TABLE failover (account TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE switch (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL, account TEXT NOT NULL, from_label TEXT NOT NULL, to_label TEXT NOT NULL, why TEXT NOT NULL,
+        dry_run INTEGER NOT NULL, UNIQUE (account, at, from_label, to_label, dry_run)
+    )""",
+)
+
 MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     _FIRST,
     _GROUPS,
     _NOTES,
+    _FAILOVER,
 )
 VERSION: Final = len(MIGRATIONS)
 
