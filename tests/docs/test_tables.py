@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
 import attrs
@@ -113,7 +114,9 @@ def test_the_table_of_channels_has_every_type_with_its_keys_and_defaults(readme:
 def default_of(field: "attrs.Attribute[object]") -> str:
     if field.type is Seconds or field.name == "timeout":
         return human_duration(field.default)  # type: ignore[arg-type]
-    assert field.default in (attrs.NOTHING, None) or isinstance(field.default, attrs.Factory)
+    if isinstance(field.default, bool | StrEnum):
+        return str(field.default).lower()
+    assert field.default in (attrs.NOTHING, None, ()) or isinstance(field.default, attrs.Factory)
     return ""
 
 

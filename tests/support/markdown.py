@@ -99,8 +99,9 @@ class Document:
 
 
 README, CHINESE = (Document(path) for path in READMES)
-SOURCES, OPERATIONS, ARCHITECTURE = (Document(f"docs/{name}.md") for name in ("sources", "operations", "architecture"))
-DOCUMENTS = (README, CHINESE, SOURCES, OPERATIONS, ARCHITECTURE)
+PAGES = ("sources", "channels", "operations", "architecture")
+SOURCES, CHANNELS, OPERATIONS, ARCHITECTURE = (Document(f"docs/{name}.md") for name in PAGES)
+DOCUMENTS = (README, CHINESE, SOURCES, CHANNELS, OPERATIONS, ARCHITECTURE)
 
 
 def all_blocks(language: str, use: str | None = None) -> list[Block]:
