@@ -2,8 +2,8 @@
 
 import pytest
 from attrs import evolve
-from support.delivering import CHANNEL, Crash, DeliveryBench
 
+from support.delivering import CHANNEL, Crash, DeliveryBench
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason
@@ -234,7 +234,6 @@ def test_a_channel_that_stays_away_for_a_day_loses_what_was_parked() -> None:
 def test_the_id_of_an_alert_that_failed_is_readable_in_the_log() -> None:
     from support.messages import FixedClock, low
     from support.receiver import Receiver
-
     from token_monitor.channels.webhook import Webhook, WebhookChannel
     from token_monitor.core.secret import redact
     from token_monitor.core.url import Url
@@ -249,3 +248,11 @@ def test_the_id_of_an_alert_that_failed_is_readable_in_the_log() -> None:
             channel.send(message)
         assert caught.tb  # keeps the request and its headers alive, as a logged traceback does
         assert redact(message.alert.id) == message.alert.id
+
+
+@pytest.mark.parametrize("scope", [Scope.RETRY, Scope.CHANNEL])
+def test_a_short_retry_after_never_shortens_the_back_off(scope: Scope) -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(scope, "HTTP 503", retry_after=0)))
+    bench.raise_alert("a")
+    bench.run(3600)
+    assert len(bench.channel.attempts) <= (80 if scope is Scope.RETRY else 13)

@@ -232,3 +232,40 @@ def test_no_thread_is_left_when_polls_are_done() -> None:
     with bench.running():
         bench.telemetry.wait_for(polled(20))
         assert len([thread for thread in threading.enumerate() if thread.name.startswith("poll ")]) <= 2
+
+
+def test_a_poll_asked_for_waits_while_the_provider_wants_to_be_left_alone() -> None:
+    bench = Bench()
+    bench.account("one", SourceError(Failure.RATE_LIMITED, "HTTP 429", 600), 50, interval=300)
+    bench.account("two", 50, interval=0.05)
+    with bench.running() as scheduler:
+        bench.telemetry.wait_for(polled(1, "one"))
+        due(scheduler, bench.clock.now().steady)
+        assert scheduler.poll_now("one")
+        bench.telemetry.wait_for(polled(5, "two"))
+    assert bench.telemetry.outcomes("one") == ["rate_limited"]
+
+
+def test_polls_asked_for_leave_nothing_behind_in_the_schedule() -> None:
+    bench = Bench()
+    bench.account("one", 50, interval=300)
+    with bench.running() as scheduler:
+        for count in range(1, 50):
+            bench.telemetry.wait_for(polled(count))
+            due(scheduler, 0.0)
+            scheduler.poll_now("one")
+        assert len(scheduler._heap) <= 2
+
+
+def test_an_account_whose_settling_fails_counts_as_tried() -> None:
+    bench = Bench()
+    bench.account("one", 50, interval=300)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("surprise")
+
+    bench.monitors[0]._world.store.commit = refuse  # type: ignore[method-assign]
+    with bench.running():
+        bench.telemetry.wait_for(polled(1))
+    assert bench.monitors[0].view().tried
+    assert bench.telemetry.outcomes("one") == ["internal"]

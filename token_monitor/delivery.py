@@ -23,7 +23,7 @@ GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
 REFUSED: Final = "refused"
 _LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
-_OVERDUE: Final = 120.0
+_OVERDUE: Final = 600.0
 
 log = structlog.get_logger()
 
@@ -175,7 +175,7 @@ class ChannelWorker:
             wait *= random.uniform(0.8, 1.2)  # noqa: S311
             self._failures += 1
         if error.retry_after is not None:
-            wait = max(error.retry_after, FIRST_BACKOFF)
+            wait = max(wait, error.retry_after)
             self._outbox.hold(self.name, now + wait)
         self._resume_at = now + wait
         log.warning(

@@ -68,7 +68,7 @@ def _listen() -> str:
     if value is None and Path(".env").is_file():
         from dotenv import dotenv_values
 
-        value = _value_in({name: value or "" for name, value in dotenv_values(".env").items()})
+        value = _value_in({name: value or "" for name, value in dotenv_values(".env", interpolate=False).items()})
     return _DEFAULT if value is None else value
 
 

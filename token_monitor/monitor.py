@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from token_monitor.core.alert import Alert, headline
 from token_monitor.core.errors import Failure, SourceError
@@ -118,9 +118,9 @@ class AccountMonitor:
             log.exception("Internal error", account=self.watch.account)
             return self._poll(started, scheduled, error=SourceError(Failure.INTERNAL, redact(repr(error))))
 
-    def failed(self, kind: Failure, message: str, *, scheduled: bool) -> Poll:
+    def failed(self, kind: Failure, message: str, started: float, *, scheduled: bool) -> Poll:
         """A poll that never came back, or never started."""
-        return self._poll(self._world.clock.now().steady, scheduled, error=SourceError(kind, message))
+        return self._poll(started, scheduled, error=SourceError(kind, message))
 
     def settle(self, poll: Poll) -> float:
         """Judge, store and emit. Returns how many seconds the account must be left alone, beyond its schedule."""
@@ -136,6 +136,15 @@ class AccountMonitor:
                 self._failed(error, poll.scheduled, now)
             outcome = "ok" if error is None else error.kind.value
             self._world.telemetry.polled(self.watch.account, outcome, poll.ended - poll.started)
+            return self._leave_alone(error)
+
+    def crashed(self) -> float:
+        """Settling a poll failed. Returns how many seconds the account must be left alone."""
+        with self._lock:
+            self._crashes += 1
+            error = SourceError(Failure.INTERNAL, "internal error; see the log")
+            self._memory = evolve(self._memory, error=error, tried=True)
+            self._world.telemetry.polled(self.watch.account, error.kind.value, 0.0)
             return self._leave_alone(error)
 
     def _poll(
@@ -254,6 +263,11 @@ class AccountMonitor:
             memory.failures >= self.watch.max_failures,
             credential,
             max(reads, default=None),
+            {
+                subject.name: state.standing.episode.id
+                for subject, state in memory.subjects.items()
+                if state.standing.episode is not None
+            },
         )
 
     def _view(self, quantity: str, memory: _Memory) -> QuantityView:
@@ -272,4 +286,5 @@ class AccountMonitor:
             error,
             standing.episode.id if standing.episode else None,
             state.read_at,
+            reading.reset_at if reading else None,
         )

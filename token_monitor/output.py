@@ -42,6 +42,11 @@ class Output:
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def line(self, text: str) -> None:
         """Write an ordinary line some time soon. Never blocks: dropped, and counted, when 1,000 lines wait."""
         with self._lock:

@@ -29,6 +29,7 @@ class _Entry:
     """An account in the schedule.
 
     due: when its next scheduled poll starts.
+    alone_until: the provider asked not to be called before.
     waiting: it is its turn, and its host has no place free.
     scheduled: whether the poll it waits for counts as one of the schedule.
     task: the poll under way. lost: one that was given up, and still hangs.
@@ -36,6 +37,7 @@ class _Entry:
 
     monitor: AccountMonitor
     due: float
+    alone_until: float = 0.0
     waiting: bool = False
     scheduled: bool = True
     task: "_Task | None" = None
@@ -98,12 +100,15 @@ class Scheduler:
             self._changed.notify_all()
 
     def poll_now(self, account: str) -> bool:
-        """Poll at once, outside the schedule; one that is under way or waiting serves. False: no such account."""
+        """Poll at once, outside the schedule. False: there is no such account.
+
+        One that is under way or waiting serves, and while the provider wants to be left alone the schedule does.
+        """
         with self._changed:
             entry = self._entries.get(account)
             if entry is None:
                 return False
-            if entry.task is None and not entry.waiting:
+            if entry.task is None and not entry.waiting and entry.alone_until <= self._time():
                 self._enqueue(entry, scheduled=False)
                 self._changed.notify_all()
             return True
@@ -192,7 +197,7 @@ class Scheduler:
 
     def _settle(self, task: _Task, kind: Failure, message: str) -> None:
         task.open = False
-        self._finish(task, task.entry.monitor.failed(kind, message, scheduled=task.scheduled))
+        self._finish(task, task.entry.monitor.failed(kind, message, task.started, scheduled=task.scheduled))
 
     def _finish(self, task: _Task, poll: Poll) -> None:
         """Settle the poll and put its account back into the schedule, start to start."""
@@ -202,15 +207,18 @@ class Scheduler:
             wait = entry.monitor.settle(poll)
         except Exception:
             log.exception("Internal error", account=entry.monitor.watch.account)
-            wait = interval
+            wait = entry.monitor.crashed()
         with self._changed:
             if not task.given_up:
                 self._running.discard(task)
                 self._per_host[entry.monitor.watch.source.host] -= 1
             now = self._time()
+            entry.alone_until = now + wait
+            planned = entry.due
             if task.scheduled:
                 entry.due = task.started + interval * random.uniform(0.9, 1.1)  # noqa: S311
-            entry.due = max(entry.due, now, now + wait)
+            entry.due = max(entry.due, now, entry.alone_until)
             entry.task = None
-            heapq.heappush(self._heap, (entry.due, next(self._order), entry))
+            if task.scheduled or entry.due != planned:  # else it stands in the heap already
+                heapq.heappush(self._heap, (entry.due, next(self._order), entry))
             self._changed.notify_all()

@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+_MANY: Final = 1000
 
 
 class Guard:
@@ -15,13 +17,14 @@ class Guard:
 
     fired: the deadline passed while the call was going on.
     connected: the other side may have seen the request.
+    ended: the block is left; nothing fires any more.
     """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.fired = False
         self.connected = False
-        self._ended = False
+        self.ended = False
         self._duplicate: socket.socket | None = None
         self._lock = threading.Lock()
 
@@ -51,7 +54,7 @@ class Guard:
     def fire(self) -> None:
         """Break the connection: the thread that waits on it wakes with an error."""
         with self._lock:
-            if self._ended:
+            if self.ended:
                 return
             self.fired = True
             if self._duplicate is not None:
@@ -69,7 +72,7 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         _current.guard = None
         with self._lock:
-            self._ended = True
+            self.ended = True
             self._forget()
 
 
@@ -82,13 +85,22 @@ class Watchdog:
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; it starts with the first guard."""
+        return self._thread is not None and self._thread.is_alive()
+
     def guard(self, timeout: float) -> Guard:
         """A guard that fires `timeout` seconds from now, unless its block has ended."""
         guard = Guard(time.monotonic() + timeout)
         with self._changed:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-                self._thread.start()
+            if not self.alive:
+                thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                thread.start()  # raises where the system has no thread to spare; the next call tries again
+                self._thread = thread
+            if len(self._heap) > _MANY:
+                self._heap = [entry for entry in self._heap if not entry[2].ended]
+                heapq.heapify(self._heap)
             heapq.heappush(self._heap, (guard.deadline, next(self._order), guard))
             if self._heap[0][2] is guard:
                 self._changed.notify()

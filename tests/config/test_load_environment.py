@@ -2,8 +2,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.config_tables import bad_cases
 
+from support.config_tables import bad_cases
 from token_monitor.config.credential import Credential
 from token_monitor.config.load import load
 from token_monitor.config.settings import AccountSettings, DaemonSettings

@@ -32,9 +32,9 @@ accounts:
     unit: credits
     scale: 0.01
     quantities:
-      balance_cny: {unit: CNY, thresholds: {warning: 50}}
+      balance_cny: {value: cny, unit: CNY, thresholds: {warning: 50}}
       balance_usd: {value: usd, thresholds: {}}
-      other:
+      other: {value: rest}
 channels:
   ops: {type: webhook, url: "${OPS_URL}", secret: "0123", timeout: 2}
   chat: {type: slack, url: https://hooks.example.org/x}
@@ -64,9 +64,9 @@ def test_a_whole_file_becomes_exactly_these_settings(desk):
     assert (second.provider, second.language, second.interval) == ("generic", Language.ZH, 300)
     assert second.credential == Credential(file=desk.folder / "token")
     assert list(second.source.quantities.items()) == [
-        ("balance_cny", Extract(unit="CNY", scale=Decimal("0.01"))),
+        ("balance_cny", Extract(value=Expression("cny"), unit="CNY", scale=Decimal("0.01"))),
         ("balance_usd", Extract(value=Expression("usd"), unit="credits", scale=Decimal("0.01"))),
-        ("other", Extract(unit="credits", scale=Decimal("0.01"))),
+        ("other", Extract(value=Expression("rest"), unit="credits", scale=Decimal("0.01"))),
     ]
     percent = Bound(Decimal(15), percent=True)
     assert second.rules == {"balance_cny": Rule(Bound(Decimal(50))), "balance_usd": Rule(), "other": Rule(percent)}

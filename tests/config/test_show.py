@@ -18,7 +18,7 @@ accounts:
     credential: file:FOLDER/token
     endpoint: http://127.0.0.1:1/path?key=canary
     channels: []
-    quantities: {cny: {unit: CNY, thresholds: {warning: 15%}}, usd: {unit: USD}}
+    quantities: {cny: {value: c, unit: CNY, thresholds: {warning: 15%}}, usd: {value: u, unit: USD}}
 channels:
   ops: {type: webhook, url: http://127.0.0.1:1/canary, secret: canary-hmac, timeout: 90s}
 """
@@ -74,12 +74,14 @@ accounts:
   headers: {}
   quantities:
     cny:
+      value: c
       unit: CNY
       scale: '1'
       thresholds:
         warning: 15%
         margin: 5%
     usd:
+      value: u
       unit: USD
       scale: '1'
       thresholds:

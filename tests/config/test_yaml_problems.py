@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from support.config_tables import bad_cases
 
+from support.config_tables import bad_cases
 from token_monitor.config.problems import ConfigError
 
 TABLE = Path(__file__).with_name("bad_yaml.txt")

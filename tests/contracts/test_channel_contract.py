@@ -195,15 +195,26 @@ def test_a_receiver_that_is_not_there_is_tried_again(kind: Kind, http: RequestsC
     assert authority in error.reason
 
 
-@pytest.mark.parametrize("how", [{"close": True}, {"close": True, "cut": 1, "body": b"ok"}], ids=["reset", "cut"])
 def test_a_connection_that_breaks_is_tried_again_and_may_have_delivered(
-    kind: Kind, receiver: Receiver, http: RequestsClient, how: dict[str, Any]
+    kind: Kind, receiver: Receiver, http: RequestsClient
 ) -> None:
-    receiver.answer(**how)
+    receiver.answer(close=True)
     _, channel = kind.make(Url(receiver.url + PATH), LONG, http)
     error = refusal(channel)
     assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
     assert len(receiver.requests) == 1
+
+
+def test_an_answer_cut_short_counts_for_as_much_as_was_read(
+    kind: Kind, receiver: Receiver, http: RequestsClient
+) -> None:
+    receiver.answer(close=True, cut=1, body=b"ok")
+    _, channel = kind.make(Url(receiver.url + PATH), LONG, http)
+    if isinstance(channel, WebhookChannel):  # delivered is a 2xx, whatever follows the status line
+        assert "answered 200" in channel.send(low())
+        return
+    error = refusal(channel)
+    assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
 
 
 @pytest.mark.parametrize("how", [{"delay": 60.0}, {"drip": 0.1}], ids=["silent", "dripping"])

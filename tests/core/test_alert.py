@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 from attrs import evolve
-from support.judging import COOLDOWN, SUBJECT, at, reading, rule, step
 
+from support.judging import COOLDOWN, SUBJECT, at, reading, rule, step
 from token_monitor.core.judge import Subject, SubjectState, judge, observe
 from token_monitor.core.number import to_json
 from token_monitor.core.reading import Reading

@@ -1,8 +1,8 @@
 """Readings in, alerts out: histories through the whole judge (rules J2 to J10)."""
 
 import pytest
-from support.judging import COOLDOWN, SUBJECT, at, measured, reading, rule, step
 
+from support.judging import COOLDOWN, SUBJECT, at, measured, reading, rule, step
 from token_monitor.core.judge import SubjectState, judge
 from token_monitor.core.rules import LimitMissingError
 

@@ -1,8 +1,8 @@
 """Episodes that end by an edited rule or a removed account (rule J9)."""
 
 import pytest
-from support.judging import COOLDOWN, SUBJECT, at, measured, reading, rule, step
 
+from support.judging import COOLDOWN, SUBJECT, at, measured, reading, rule, step
 from token_monitor.core.judge import Subject, SubjectState, close, observe
 from token_monitor.core.words import Kind, Level, Reason, State
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given
-from support.histories import COOLDOWNS, EVENTS, MANY, RULES, Event, Run
 
+from support.histories import COOLDOWNS, EVENTS, MANY, RULES, Event, Run
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import Bound, Rule
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.histories import BEGIN, COOLDOWNS, EDITED, GAPS, MANY, Event, Run, played
 from support.judging import SUBJECT, at
-
 from token_monitor.core.alert import Alert
 from token_monitor.core.judge import SubjectState, close, judge, observe
 from token_monitor.core.reading import Reading

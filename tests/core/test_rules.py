@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from support import judging
 
+from support import judging
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import LimitMissingError, Rule, assess
 from token_monitor.core.words import State, Trigger

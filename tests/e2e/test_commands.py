@@ -205,3 +205,26 @@ def test_an_interrupted_demo_ends_at_once_with_130(site: Site) -> None:
     demo.send(signal.SIGINT)
     assert demo.wait(3) == 130
     assert demo.err.finish() == []
+
+
+def test_check_takes_an_account_named_twice_as_one(site: Site) -> None:
+    site.provider.balance = 50
+    done = site.run(site.account(), "check", "facefusion", "facefusion")
+    assert done.status == 0
+    assert len(done.out.splitlines()) == 1
+
+
+def test_fail_open_lets_a_mistake_hold_no_job_back(site: Site) -> None:
+    done = site.run(site.account(FACEFUSION_API_TOKEN=""), "check", "--fail-open")
+    assert done.status == 0
+    assert "FACEFUSION_API_TOKEN" in done.err
+
+
+def test_status_says_that_it_is_not_our_daemon_that_answers_and_needs_no_credential(site: Site) -> None:
+    site.provider.answer({"hello": "world"})
+    listen = f"127.0.0.1:{site.provider.port}"
+    environment = site.account(FACEFUSION_API_TOKEN="", TOKEN_MONITOR_LISTEN=listen)
+    for options in ((), ("--json",)):
+        done = site.run(environment, "status", *options)
+        assert (done.status, done.out) == (1, "")
+        assert "not token-monitor" in one_line(done.err)

@@ -12,7 +12,7 @@ from support.site import Site
         {"ALERT_WEBHOOK_URL": "canary-host/path"},
         {"ALERT_WEBHOOK_URL": "ftp://hooks.example/canary-path"},
         {"ALERT_WEBHOOK_URL": "https://user:canary-pass@hooks.example/canary-path"},
-        {"ALERT_WEBHOOK_URL": "https://oapi.dingtalk.com/robot/send?access_token=canary-token"},
+        {"ALERT_WEBHOOK_URL": "https://qyapi.weixin.qq.com/send?key=canary-key", "ALERT_WEBHOOK_SECRET": "canary-hmac"},
         {"ALERT_WEBHOOK_URL": "https://hooks.slack.com/services/canary", "ALERT_WEBHOOK_SECRET": "canary-hmac"},
         {"ALERT_WEBHOOK_URL": "", "ALERT_WEBHOOK_SECRET": "canary-hmac"},
         {"BALANCE_CHECK_ENDPOINT": "https://canary-user:canary-pass@api.example/v1"},

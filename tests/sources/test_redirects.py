@@ -41,8 +41,8 @@ def test_the_credential_is_never_sent_to_another_port(provider: Provider, auth: 
         error = failure(provider, auth=auth)
         assert stranger.connections == 0
     assert error.kind is Failure.REDIRECT
-    assert f"127.0.0.1:{stranger.port}" in error.message
-    assert "secret-path" not in error.message
+    assert "another origin" in error.message
+    assert str(stranger.port) not in error.message  # whoever answers chooses the host: it may echo the credential
 
 
 @pytest.mark.parametrize(

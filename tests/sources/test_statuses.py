@@ -12,12 +12,12 @@ from support.fetching import KEY, failure, fetch
 from support.provider import Provider
 from token_monitor.core.errors import Failure
 from token_monitor.core.reading import Reading
-from token_monitor.sources.dialect import Auth, AuthScheme, Extract
+from token_monitor.sources.dialect import Auth, AuthScheme, Expression, Extract
 
 
 def test_402_is_the_first_quantity_without_a_number(provider: Provider) -> None:
     provider.answer({"error": {"balance": 12}}, 402)
-    quantities = {"usd": Extract(unit="USD"), "cny": Extract(unit="CNY")}
+    quantities = {"usd": Extract(Expression("u"), unit="USD"), "cny": Extract(Expression("c"), unit="CNY")}
     assert fetch(provider, quantities=quantities) == [Reading("usd", None, "USD")]
 
 

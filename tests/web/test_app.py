@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.web import Daemon, account, quantity, serving, snapshot
 
+from support.web import Daemon, account, quantity, serving, snapshot
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import State
 from token_monitor.web.access import Access

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.web import Daemon, account, serving, snapshot
 
 ROOT = Path(__file__).parents[2]

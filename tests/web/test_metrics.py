@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
 from support.services import require
 from support.web import account, quantity, snapshot
-
 from token_monitor.core.alert import Alert
 from token_monitor.core.message import Backlog
 from token_monitor.core.ports import Telemetry

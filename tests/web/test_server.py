@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from support.web import Daemon, account, serving, snapshot
 
+from support.web import Daemon, account, serving, snapshot
 from token_monitor.core.view import Snapshot
 from token_monitor.web import engine
 from token_monitor.web.access import Access

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from support.web import account, quantity, snapshot
-
 from token_monitor.core.message import Backlog
 from token_monitor.core.number import to_json
 from token_monitor.core.view import entry
@@ -25,6 +24,8 @@ def test_status_extends_that_object_by_its_episode_and_the_facts_of_the_account(
         entry(view)
         | {
             "episode": "e1",
+            "runway_seconds": None,
+            "reset_at": None,
             "at": "2026-04-05T12:00:00.000Z",
             "tried": True,
             "failures": 2,
@@ -61,6 +62,7 @@ def test_the_rest_of_status_is_version_durability_problems_and_channels() -> Non
         "ready": False,
         "durable": False,
         "problems": ["the scheduler is overdue"],
+        "episodes": [],
         "channels": [
             {"name": "stdout", "pending": 0, "dead": 0, "last_error": None},
             {"name": "ops", "pending": 3, "dead": 1, "last_error": "answered HTTP 503"},

@@ -52,6 +52,7 @@ class Daemon:
 
     def __init__(self, settings: Settings, output: Output, pause: Callable[[float], object] = time.sleep) -> None:
         self._settings = settings
+        self._output = output
         self._stopping = threading.Event()
         self._store = open_monitor_db(settings.daemon.data, log.error, log.info, pause=pause)
         self.clock = SteadyClock(self._store.steady())
@@ -211,6 +212,8 @@ class Daemon:
 
     def _problems(self) -> list[str]:
         dead = [f"thread {thread.name} has died" for thread in self._threads if not thread.is_alive()]
+        if not self._output.alive:
+            dead.append("thread output has died")
         stuck = [
             f"channel {name}: a delivery hangs"
             for name, worker in self._every_worker().items()

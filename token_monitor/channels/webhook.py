@@ -11,8 +11,8 @@ from attrs import field, frozen
 from token_monitor.core.delivery_errors import refused, unanswered
 from token_monitor.core.http import HttpClient, HttpError, Request
 from token_monitor.core.message import Message
-from token_monitor.core.number import to_json
 from token_monitor.core.pace import Pace
+from token_monitor.core.payload import payload
 from token_monitor.core.ports import Clock
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
@@ -58,7 +58,7 @@ class WebhookChannel:
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""
         settings = self._settings
-        body = to_json({"text": message.text, "alert": message.alert.fields()}).encode("utf-8", "backslashreplace")
+        body = payload(message)
         headers: dict[str, Secret | str] = {
             **settings.headers,
             "Content-Type": "application/json",
@@ -69,6 +69,8 @@ class WebhookChannel:
         try:
             answer = self._http.send(Request("POST", settings.url.secret, headers, body), settings.timeout)
         except HttpError as error:
+            if error.status is not None and 200 <= error.status < 300:
+                return f"{host} answered {error.status}, and then: {error.message}"  # the status line is the answer
             raise unanswered(host, error) from None
         if not 200 <= answer.status < 300:
             raise refused(host, answer)

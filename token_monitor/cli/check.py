@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from token_monitor.cli.printing import print_all
 from token_monitor.cli.settings import load_settings
 
 if TYPE_CHECKING:
@@ -35,12 +36,9 @@ def check(accounts: Sequence[str], *, as_json: bool, fail_open: bool) -> int:
         if name not in known:
             raise click.ClickException(f"there is no account {name!r}; there are: {', '.join(known)}")
     configure(Output(sys.stderr.fileno()), "error", "console")
-    views = poll([known[name] for name in accounts or known])
-    if as_json:
-        click.echo(to_json({"accounts": [entry(view) for view in views]}))
-    else:
-        for view in views:
-            click.echo(_line(view))
+    views = poll([known[name] for name in dict.fromkeys(accounts or known)])
+    lines = [to_json({"accounts": [entry(view) for view in views]})] if as_json else [_line(view) for view in views]
+    print_all(lines)
     return max((_status(view, fail_open=fail_open) for view in views), key=SEVERITY.index)
 
 

@@ -13,7 +13,7 @@ def demo(*, loop: bool) -> int:
     from token_monitor.app.demo import demo as play
     from token_monitor.logs import configure
     from token_monitor.output import Output
-    from token_monitor.signals import STOPPING, Signals
+    from token_monitor.signals import Signals
 
     signals = Signals()
     stopping = threading.Event()
@@ -22,7 +22,7 @@ def demo(*, loop: bool) -> int:
     configure(output, "warning", log_format)
 
     def wait_for_signal() -> None:
-        next(number for number in signals if number in STOPPING)
+        next(iter(signals))  # SIGHUP too: the terminal is gone
         stopping.set()
 
     threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()

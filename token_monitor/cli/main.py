@@ -1,6 +1,5 @@
 """The group of commands, and what their ends mean: 0 done, 1 a bad answer, 2 the user's mistake, 130 interrupted."""
 
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +13,7 @@ from token_monitor.cli.run import run
 from token_monitor.cli.settings import SettingsMistakeError
 from token_monitor.cli.status import status
 from token_monitor.cli.test_alert import test_alert
+from token_monitor.core.secret import redact
 
 UNKNOWN: Final = 3  # of `check`, by the Nagios convention; its usage and config errors too
 MISTAKE: Final = 2
@@ -50,9 +50,9 @@ def main(arguments: Sequence[str]) -> int:
         return mistake
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has left; so do we, quietly
-        return 1
+    except Exception as error:  # noqa: BLE001 - a bare 1 would say `low` to whoever asked `check`
+        click.echo(f"token-monitor: internal error, please report it: {redact(repr(error))}", err=True)
+        return mistake if arguments[:1] == ["check"] else 1
     return status if isinstance(status, int) else 0
 
 

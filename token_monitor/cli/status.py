@@ -2,41 +2,35 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
-from token_monitor.cli.settings import load_settings
+from token_monitor.cli.printing import print_all
+from token_monitor.cli.settings import load_daemon_settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the daemon's JSON.")
 def status(*, as_json: bool) -> int:
     """Ask the running daemon how the accounts stand. Exit status: 0 it answered, 1 it did not, 2 a mistake."""
-    listen = load_settings().daemon.listen
+    listen = load_daemon_settings().listen
     if listen is None:
         click.echo("status: the daemon's HTTP is off (TOKEN_MONITOR_LISTEN)", err=True)
         return 1
+    host, port = listen
     try:
-        body = _ask(*listen)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        click.echo(
-            f"status: no daemon answers on {listen[0]}:{listen[1]}: {getattr(error, 'strerror', None) or error}",
-            err=True,
-        )
+        body = _ask(host, port)
+        lines = list(_lines(json.loads(body, parse_float=str, parse_int=str)))
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "strerror", None) or error
+        click.echo(f"status: no daemon answers on {host}:{port}: {cause}", err=True)
         return 1
-    if as_json:
-        click.echo(body)
-        return 0
-    found = json.loads(body, parse_float=str, parse_int=str)
-    for account in found["accounts"]:
-        click.echo(_account_line(account))
-    for channel in found["channels"]:
-        trouble = f", last error: {channel['last_error']}" if channel["last_error"] else ""
-        click.echo(f"channel {channel['name']}: {channel['pending']} pending, {channel['dead']} dead{trouble}")
-    for problem in found["problems"]:
-        click.echo(f"unhealthy: {problem}")
+    except (ValueError, KeyError, TypeError):
+        click.echo(f"status: what answers on {host}:{port} is not token-monitor", err=True)
+        return 1
+    print_all([body] if as_json else lines)
     return 0
 
 
@@ -53,6 +47,18 @@ def _ask(host: str, port: int) -> str:
     if response.status != 200:
         raise ValueError(f"HTTP {response.status}")
     return body
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    for account in found["accounts"]:
+        yield _account_line(account)
+    for channel in found["channels"]:
+        trouble = f", last error: {channel['last_error']}" if channel["last_error"] else ""
+        yield f"channel {channel['name']}: {channel['pending']} pending, {channel['dead']} dead{trouble}"
+    if not found["durable"]:
+        yield "state: in memory only; a restart forgets it"
+    for problem in found["problems"]:
+        yield f"unhealthy: {problem}"
 
 
 def _account_line(account: Mapping[str, Any]) -> str:

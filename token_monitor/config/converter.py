@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import attrs
-from cattrs import ClassValidationError, Converter, ForbiddenExtraKeysError
+from cattrs import ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
 from token_monitor.config.problems import MISSING, ConfigError, Problem, choice
@@ -34,16 +34,25 @@ def scalar(parse: Callable[[str], object], *, secret: bool = False) -> Hook:
 def class_hook(kind: type, **hooks: Hook) -> Hook:
     """The hook for a settings type. `hooks` are for fields whose type alone does not say what is allowed."""
     overrides = {name: override(struct_hook=hook) for name, hook in hooks.items()}
-    inner: Hook = make_dict_structure_fn(kind, CONVERTER, _cattrs_forbid_extra_keys=True, **overrides)  # type: ignore[arg-type]
+    inner: Hook = make_dict_structure_fn(kind, CONVERTER, **overrides)  # type: ignore[arg-type]
 
     def hook(raw: object, _kind: object) -> object:
         if not isinstance(raw, Table):
             keys = ", ".join(attribute.name for attribute in attrs.fields(kind))
             raise wrong(raw, described(raw), f"a mapping with keys of {keys}")
+        known = {attribute.name for attribute in attrs.fields(kind)}
+        given = raw.given()
+        unknown = [
+            Problem(raw.at(key), "unknown key", choice(key, sorted(known))) for key in sorted(given.keys() - known)
+        ]
         try:
-            return inner(raw.given(), kind)
+            result = inner({key: value for key, value in given.items() if key in known}, kind)
         except ClassValidationError as group:
-            raise ConfigError([problem for error in group.exceptions for problem in _explain(error, raw)]) from None
+            found = [problem for error in group.exceptions for problem in _explain(error, raw)]
+            raise ConfigError([*unknown, *found]) from None
+        if unknown:
+            raise ConfigError(unknown)
+        return result
 
     return hook
 
@@ -69,10 +78,6 @@ def _explain(error: Exception, table: Table) -> Iterator[Problem]:
     match error:
         case ConfigError():
             yield from error.problems
-        case ForbiddenExtraKeysError():
-            known = [attribute.name for attribute in attrs.fields(error.cl)]
-            for key in sorted(error.extra_fields):
-                yield Problem(table.at(key), "unknown key", choice(key, known))
         case KeyError():
             yield Problem(table.at(error.args[0]), MISSING, "it has no default")
         case ValueError():

@@ -11,7 +11,7 @@ from token_monitor.config.from_environment import ACCOUNT_VARIABLES, environment
 from token_monitor.config.problems import ConfigError, Findings, Problem
 from token_monitor.config.registry_types import Registry
 from token_monitor.config.schema import structure
-from token_monitor.config.settings import Settings
+from token_monitor.config.settings import DaemonSettings, Settings
 from token_monitor.config.tree import Items, Table, Text
 from token_monitor.config.variables import Variables, read_variables
 
@@ -52,6 +52,16 @@ def load(environ: Mapping[str, str], folder: Path, registry: Registry, *, termin
         result = structure(settings, Settings)
     found.conclude(file)
     return attrs.evolve(result, notices=tuple(notices))
+
+
+def load_daemon(environ: Mapping[str, str], folder: Path) -> DaemonSettings:
+    """What concerns the process alone, for a command that asks a running one. Raises ConfigError."""
+    found = Findings()
+    daemon = _daemon(read_variables(environ, folder, found), found, terminal=False)
+    with found.caught():
+        result = structure(daemon, DaemonSettings)
+    found.conclude()
+    return result
 
 
 def _config_file(variables: Variables) -> Path | None:

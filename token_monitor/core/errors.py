@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
+from token_monitor.core.secret import redact
 from token_monitor.core.time import human_duration
 
 RETRY_AFTER_CAP: Final = 3600.0
@@ -40,6 +41,7 @@ class SourceError(Exception):
     """
 
     def __init__(self, kind: Failure, message: str, retry_after: float | None = None) -> None:
+        message = redact(message)  # it may quote an answer, which may echo the credential
         super().__init__(message)
         self.kind = kind
         self.message = message

@@ -36,9 +36,12 @@ class Response:
 class HttpError(Exception):
     """There was no whole answer.
 
-    kind: TIMEOUT, DNS, CONNECTION, TLS or TOO_LARGE.
+    kind: TIMEOUT, DNS, CONNECTION, TLS, TOO_LARGE, or INVALID: it is not encoded as it says.
     sent: the other side may have seen the request.
+    status: what the answer began with, if it did; its body is what is missing then.
     """
+
+    status: int | None = None
 
     def __init__(self, kind: Failure, message: str, *, sent: bool) -> None:
         super().__init__(message)

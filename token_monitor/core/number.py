@@ -33,7 +33,7 @@ def bounded(number: Decimal) -> Decimal:
         raise ValueError("not a finite number")
     if len(digits) > MAX_DIGITS or abs(exponent) > MAX_EXPONENT or abs(number.adjusted()) > MAX_DIGITS:
         raise ValueError(f"a number beyond {MAX_DIGITS} digits or an exponent beyond ±{MAX_EXPONENT}")
-    return number
+    return number or abs(number)  # no zero is negative
 
 
 def plain(number: Decimal) -> str:

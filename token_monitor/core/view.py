@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from token_monitor.core.message import Backlog
 from token_monitor.core.words import State
@@ -17,6 +17,7 @@ class QuantityView:
     error: why the latest poll gave no number for it; None if it did.
     episode: the id of the open episode.
     read_at: wall time of the reading shown.
+    reset_at: when the provider fills it up, if it says so.
     """
 
     account: str
@@ -28,6 +29,7 @@ class QuantityView:
     error: str | None
     episode: str | None
     read_at: datetime | None
+    reset_at: datetime | None = None
 
 
 @frozen
@@ -37,6 +39,7 @@ class AccountView:
     tried: a poll has finished since the start, whatever came of it.
     failures: failed polls in a row; `silent` when they reached the account's maximum.
     credential: OK, CRITICAL when rejected, UNKNOWN before the first answer.
+    episodes: the ids of the open ones, by subject: quantities, credential and visibility.
     """
 
     name: str
@@ -46,6 +49,7 @@ class AccountView:
     silent: bool
     credential: State
     last_success: datetime | None
+    episodes: Mapping[str, str] = field(factory=dict)
 
 
 @frozen

@@ -6,6 +6,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from token_monitor.http.resolve import addresses
 from token_monitor.watchdog import current_guard
 
 
@@ -21,7 +22,9 @@ class WatchedHTTPConnection(HTTPConnection):
     def _connected_socket(self) -> socket.socket:
         """All addresses share what is left of the deadline; the library would give each of them the whole."""
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            found = addresses(self._dns_host, self.port, current_guard().left)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "timed out") from error
         except (socket.gaierror, UnicodeError) as error:
             raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
         failure: OSError = TimeoutError()

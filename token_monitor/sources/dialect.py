@@ -177,6 +177,9 @@ class JsonEndpoint:
     quantities: Mapping[str, Extract] = field(factory=lambda: {"balance": Extract()})
 
     def __attrs_post_init__(self) -> None:
+        blind = [name for name, how in self.quantities.items() if how.value is None and how.used is None]
+        if len(self.quantities) > 1 and blind:
+            raise ValueError(f"quantities {', '.join(blind)} without value or used; each of several needs its own")
         if self.body is not None and self.method is not Method.POST:
             raise ValueError("body with method GET; a body goes with method POST")
         for name, value in self.headers.items():

@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.number import bounded, parse_decimal
 from token_monitor.core.reading import Reading
+from token_monitor.core.secret import redact
 from token_monitor.sources.dialect import Expression, Extract, JsonEndpoint
 
 _EXACT = Context(prec=100)  # the default of 28 digits would round what `bounded` allows
@@ -114,7 +115,7 @@ def _flag(expression: Expression, document: object) -> bool | None:
 
 
 def _text(expression: Expression, selected: object) -> str:
-    if isinstance(selected, str) and selected.isprintable() and len(selected) <= 40:
+    if isinstance(selected, str) and selected.isprintable() and len(selected) <= 40 and redact(selected) == selected:
         return selected
     raise SourceError(Failure.INVALID, f"{expression} is {_kind(selected)}, not the name of a unit")
 

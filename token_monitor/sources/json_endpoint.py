@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from attrs import evolve
+
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.http import HttpClient, HttpError, Request, Response
 from token_monitor.core.reading import Reading
@@ -31,7 +33,7 @@ class JsonEndpointSource:
         """See `core.ports.Source`."""
         request = _request(self._settings, credential)
         try:
-            response = self._ask(request, timeout)
+            response = self._ask(request, credential, timeout)
         except HttpError as error:
             raise SourceError(error.kind, error.message) from None
         if response.status == 402:
@@ -40,7 +42,7 @@ class JsonEndpointSource:
         _refuse_bad_status(response)
         return extract(self._settings, parse(response.body))
 
-    def _ask(self, request: Request, timeout: float) -> Response:
+    def _ask(self, request: Request, credential: Secret, timeout: float) -> Response:
         """The answer, after redirects within the same origin: the credential goes nowhere else."""
         origin, deadline = self._settings.endpoint.origin, time.monotonic() + timeout
         for _ in range(MAX_REDIRECTS + 1):
@@ -51,16 +53,17 @@ class JsonEndpointSource:
             if response.status not in (301, 302, 303, 307, 308):
                 return response
             request = _follow(request, response, origin)
+            request = evolve(request, url=_with_credential(request.url, self._settings.auth, credential))
         raise SourceError(Failure.REDIRECT, f"more than {MAX_REDIRECTS} redirects")
 
 
 def _request(settings: JsonEndpoint, credential: Secret) -> Request:
-    url = settings.endpoint.secret
+    url = _with_credential(settings.endpoint.secret, settings.auth, credential)
     headers: dict[str, Secret | str] = {"Accept": "application/json", **settings.headers}
     auth, value = settings.auth, credential.reveal()
     match auth.scheme:
         case AuthScheme.QUERY:
-            url = _with_parameter(url, auth.name, value)
+            pass  # it is in the URL
         case AuthScheme.BASIC:
             headers["Authorization"] = Secret("Basic " + base64.b64encode(value.encode()).decode())
         case AuthScheme.BEARER | AuthScheme.HEADER:
@@ -72,10 +75,14 @@ def _request(settings: JsonEndpoint, credential: Secret) -> Request:
     return Request(settings.method, url, headers, body)
 
 
-def _with_parameter(url: Secret, name: str, value: str) -> Secret:
+def _with_credential(url: Secret, auth: Auth, credential: Secret) -> Secret:
+    """The URL with the query parameter that authenticates, if one does; a redirect may have dropped it."""
+    if auth.scheme is not AuthScheme.QUERY:
+        return url
     parts = urlsplit(url.reveal())
-    parameter = f"{quote(name, safe='')}={quote(value, safe='')}"
-    query = f"{parts.query}&{parameter}" if parts.query else parameter
+    name = quote(auth.name, safe="")
+    others = [item for item in parts.query.split("&") if item and item.partition("=")[0] != name]
+    query = "&".join([*others, f"{name}={quote(credential.reveal(), safe='')}"])
     return Secret(urlunsplit(parts._replace(query=query, fragment="")))
 
 
@@ -92,7 +99,7 @@ def _follow(request: Request, response: Response, origin: tuple[str, str, int]) 
         raise SourceError(Failure.REDIRECT, f"HTTP {response.status} without a usable Location") from None
     if url.origin != origin:
         raise SourceError(
-            Failure.REDIRECT, f"redirected to {url}, another origin; the credential stays here; check the endpoint"
+            Failure.REDIRECT, "redirected to another origin; the credential stays here; check the endpoint"
         )
     if request.method != "GET" and response.status not in (307, 308):
         raise SourceError(Failure.REDIRECT, f"HTTP {response.status} to a {request.method}; check the endpoint")

@@ -1,5 +1,6 @@
 """The HTTP server as the daemon sees it: one thread that starts, lives and stops."""
 
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -74,7 +75,10 @@ class WebServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket; `::` takes IPv4 too, as everywhere. Raises OSError: the port cannot be had."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError:
+        raise OSError(errno.EINVAL, "no host has such a name") from None
     family, _type, _protocol, _name, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     both = host == "::" and socket.has_dualstack_ipv6()
     return socket.create_server(address, family=family, backlog=64, dualstack_ipv6=both)

@@ -14,6 +14,11 @@ def status(snapshot: Snapshot, version: str) -> dict[str, object]:
         "durable": snapshot.durable,
         "problems": list(snapshot.problems),
         "accounts": [_entry(account, view) for account in snapshot.accounts for view in account.quantities],
+        "episodes": [
+            {"account": account.name, "subject": subject, "episode": episode}
+            for account in snapshot.accounts
+            for subject, episode in account.episodes.items()
+        ],
         "channels": [
             {"name": name, "pending": backlog.pending, "dead": backlog.dead, "last_error": backlog.last_error}
             for name, backlog in snapshot.backlogs.items()
@@ -36,6 +41,8 @@ def readiness(snapshot: Snapshot) -> tuple[bool, dict[str, object]]:
 def _entry(account: AccountView, view: QuantityView) -> dict[str, object]:
     return entry(view) | {
         "episode": view.episode,
+        "runway_seconds": None,
+        "reset_at": _moment(view.reset_at),
         "at": _moment(view.read_at),
         "tried": account.tried,
         "failures": account.failures,
