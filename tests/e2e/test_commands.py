@@ -221,7 +221,6 @@ def test_fail_open_lets_a_mistake_hold_no_job_back(site: Site) -> None:
 
 
 def test_status_says_that_it_is_not_our_daemon_that_answers_and_needs_no_credential(site: Site) -> None:
-    site.provider.answer({"hello": "world"})
     listen = f"127.0.0.1:{site.provider.port}"
     environment = site.account(FACEFUSION_API_TOKEN="", TOKEN_MONITOR_LISTEN=listen)
     for options in ((), ("--json",)):
