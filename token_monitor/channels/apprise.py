@@ -1,0 +1,92 @@
+"""The hundred other services, through Apprise (https://github.com/caronc/apprise), an optional library.
+
+Since its version 2.2 it has a deadline for a call and says what happened to it, with what it logged meanwhile.
+"""
+
+import logging
+import re
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import unquote
+
+from attrs import frozen
+
+from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.mail import subject
+from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
+from token_monitor.core.secret import MASK, Secret, redact
+from token_monitor.core.time import Seconds
+from token_monitor.core.words import Level
+
+_TIMEOUT: Final = Seconds(15.0)
+_TYPES: Final = {Level.INFO: "info", Level.WARNING: "warning", Level.ERROR: "failure", Level.CRITICAL: "failure"}
+_GRAVE: Final = ("WARNING", "ERROR", "CRITICAL")
+_SEPARATORS: Final = re.compile(r"[/?&=@:,;#+]+")
+_SHORTEST_PIECE: Final = 4
+_LONGEST_REASON: Final = 200
+
+
+@frozen
+class Apprise:
+    """url: as Apprise writes it, such as `tgram://TOKEN/CHAT`; all of it is taken for a credential."""
+
+    url: Secret
+    timeout: Seconds = _TIMEOUT
+
+    def __attrs_post_init__(self) -> None:
+        if find_spec("apprise") is None:
+            raise ValueError("type apprise, whose library is not installed; install token-monitor[apprise]")
+        if not re.match(r"[a-z][a-z0-9]*://.", self.url.reveal()):
+            raise ValueError("url; one URL as Apprise writes it, such as tgram://TOKEN/CHAT")
+
+
+class AppriseChannel:
+    """Delivered is what Apprise calls a success.
+
+    It does not tell a passing failure from a lasting one, nor whether the message left: all are tried again.
+    """
+
+    pace: Final[Pace | None] = Pace(1, 1.0)
+
+    def __init__(self, settings: Apprise) -> None:
+        from apprise import Apprise as Notifier
+
+        url = settings.url.reveal()
+        logging.getLogger("apprise").propagate = False  # what it logs holds parts of the URL
+        self._timeout = settings.timeout
+        self._service = url.partition("://")[0]
+        self._pieces = _pieces(url)
+        self._notifier = Notifier()
+        self._understood = bool(self._notifier.add(url))
+
+    def send(self, message: Message) -> str:
+        """See `core.ports.Channel`."""
+        if not self._understood:
+            raise ChannelError(Scope.CHANNEL, f"Apprise does not understand the {self._service}:// URL; check it")
+        result = self._notifier.notify(
+            title=subject(message),
+            body=message.text,
+            notify_type=_TYPES[message.alert.level],
+            body_format="text",
+            timeout=self._timeout,
+        )
+        # A service that its URL calls optional counts as a success for Apprise, whatever came of it.
+        if not result or not all(any(service.attempts) for service in result.results):
+            lines = [entry.message for entry in result.logs() if entry.level in _GRAVE]
+            raise ChannelError(Scope.RETRY, self._reason(lines), ambiguous=True)
+        return f"Apprise delivered to {self._service}://"
+
+    def _reason(self, lines: list[str]) -> str:
+        said = " ".join(redact(lines[-1] if lines else "it does not say why").split())
+        for piece in self._pieces:
+            said = said.replace(piece, MASK)
+        shown = "".join(character for character in said if character.isprintable())
+        return f"Apprise could not deliver to {self._service}://: {shown[:_LONGEST_REASON]}"
+
+
+def _pieces(url: str) -> list[str]:
+    """Whatever stands between separators, as written and decoded, the longest first."""
+    rest = url.partition("://")[2]
+    found = {form for piece in _SEPARATORS.split(rest) for form in (piece, unquote(piece))}
+    return sorted((piece for piece in found if len(piece) >= _SHORTEST_PIECE), key=len, reverse=True)
