@@ -51,3 +51,14 @@ def test_test_alert_says_what_the_robot_answered(site: Site) -> None:
         assert wrong.status == 1
         assert "code 19021: the signature does not match; check the secret" in wrong.out
         assert "canary" not in wrong.out + wrong.err
+
+
+def test_a_generic_webhook_to_a_robot_is_a_mistake_that_names_the_right_type(site: Site) -> None:
+    text = """
+    accounts: [{name: a, credential: x-credential}]
+    channels:
+      ops: {type: webhook, url: "https://oapi.dingtalk.com/robot/send?access_token=x"}
+    """
+    done = site.run(site.yaml(text), "check-config")
+    assert done.status == 2
+    assert done.err.strip() == "channels.ops.type: webhook; dingtalk, whose host this URL names"

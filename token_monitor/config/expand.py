@@ -1,5 +1,7 @@
 """From what a user writes to the shape of Settings. What only a view of the whole shows is found here."""
 
+from contextlib import suppress
+
 import attrs
 
 from token_monitor.config import scalars
@@ -11,7 +13,9 @@ from token_monitor.config.schema import structure
 from token_monitor.config.settings import AccountSettings
 from token_monitor.config.tree import Items, Table, Text, Tree, described
 from token_monitor.core.routing import Route
+from token_monitor.core.url import Url
 
+GENERIC = "webhook"
 _ROUTE = tuple(field.name for field in attrs.fields(Route))
 
 
@@ -41,6 +45,7 @@ def _channels(listed: Table, registry: Registry, found: Findings) -> Table:
         check_name(_channel_name, name, path, found)
         if is_table(raw, found):
             kind = kind_of(raw, "type", registry.channels, found)
+            _check_host(raw, registry, found)
             options = raw.without(("type", *_ROUTE), kind)
             route = Table(path, raw.take(_ROUTE), names=raw.names)
             channel: dict[str, Tree] = {
@@ -51,6 +56,17 @@ def _channels(listed: Table, registry: Registry, found: Findings) -> Table:
             }
             channels[name] = Table(path, channel, names=raw.names)
     return channels
+
+
+def _check_host(raw: Table, registry: Registry, found: Findings) -> None:
+    """A robot answers HTTP 200 to what it refuses: through the generic webhook a lost alert would count as sent."""
+    given = raw.given()
+    kind, url = given.get("type"), given.get("url")
+    if kind == GENERIC and isinstance(kind, Text) and isinstance(url, Text):
+        with suppress(ValueError):
+            meant = registry.channel_of_host(Url.parse(url).host)
+            if meant != GENERIC:
+                found.add(kind.path, GENERIC, f"{meant}, whose host this URL names")
 
 
 def _channel_name(text: str) -> str:
