@@ -9,12 +9,24 @@ from typing import Any, TypeVar, get_origin
 import attrs
 
 from token_monitor.config import scalars
+from token_monitor.config.body import body, header
 from token_monitor.config.converter import CONVERTER, Hook, class_hook, scalar
 from token_monitor.config.credential import Credential
-from token_monitor.config.hooks import by_kind, credential_of, enum, mapping, parsed, rule_hook, sequence, string
-from token_monitor.config.settings import AccountSettings, ChannelSettings, DaemonSettings
+from token_monitor.config.hooks import (
+    account_hook,
+    by_kind,
+    credential_of,
+    enum,
+    mapping,
+    parsed,
+    rule_hook,
+    sequence,
+    string,
+)
+from token_monitor.config.settings import AccountSettings, ChannelSettings, DaemonSettings, FailoverSettings, FileMode
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
+from token_monitor.core.template import Body, HiddenTemplate
 from token_monitor.core.time import Seconds
 
 T = TypeVar("T")
@@ -66,10 +78,11 @@ CONVERTER.register_structure_hook(Secret, scalar(Secret, secret=True))
 CONVERTER.register_structure_hook(Bound, scalar(scalars.bound))
 CONVERTER.register_structure_hook(Rule, rule_hook())
 CONVERTER.register_structure_hook(Credential, credential_of)
+CONVERTER.register_structure_hook(Body, body)
+CONVERTER.register_structure_hook(HiddenTemplate, header)
 CONVERTER.register_structure_hook(
     AccountSettings,
-    class_hook(
-        AccountSettings,
+    account_hook(
         name=scalar(scalars.name),
         interval=scalar(scalars.duration),
         timeout=scalar(scalars.duration),
@@ -77,6 +90,9 @@ CONVERTER.register_structure_hook(
         max_failures=scalar(scalars.count),
     ),
 )
+CONVERTER.register_structure_hook(Path, scalar(scalars.file))
+CONVERTER.register_structure_hook(FileMode, scalar(scalars.file_mode))
+CONVERTER.register_structure_hook(FailoverSettings, class_hook(FailoverSettings, dwell=scalar(scalars.pause)))
 CONVERTER.register_structure_hook(ChannelSettings, class_hook(ChannelSettings))
 CONVERTER.register_structure_hook(
     DaemonSettings,

@@ -21,6 +21,7 @@ def show(settings: Settings) -> str:
     document = {
         "accounts": [_account(account) for account in settings.accounts],
         "channels": {channel.name: _channel(channel) for channel in settings.channels.values()},
+        **({} if settings.publish is None else {"publish": _fields(settings.publish)}),
         "daemon": _daemon(settings.daemon),
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
@@ -62,7 +63,7 @@ def _value(value: object) -> Any:
     match value:
         case Credential():
             return MASK if value.file is None else f"file:{value.file}"
-        case bool() | int():
+        case None | bool() | int():
             return value
         case Decimal():
             return plain(value)

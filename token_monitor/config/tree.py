@@ -13,16 +13,30 @@ class Text(str):
     path: what problems call it: a place in the YAML file, or the name of a variable.
     shown: what problems print of it; not the value where that came from elsewhere, for it may be a secret.
     file: where the value can be read anew, if all of it came from one file.
+    plain: it was written without quotes, and holds nothing from elsewhere.
+    template: the same with the braces of what came from elsewhere doubled, for where braces mean something.
     """
 
-    __slots__ = ("file", "path", "shown")
+    __slots__ = ("file", "path", "plain", "shown", "template")
     file: Path | None
     path: str
+    plain: bool
     shown: str
+    template: str
 
-    def __new__(cls, value: str, path: str, *, shown: str | None = None, file: Path | None = None) -> Self:
+    def __new__(
+        cls,
+        value: str,
+        path: str,
+        *,
+        shown: str | None = None,
+        file: Path | None = None,
+        plain: bool = False,
+        template: str | None = None,
+    ) -> Self:
         text = super().__new__(cls, value)
-        text.path, text.file = path, file
+        text.path, text.file, text.plain = path, file, plain
+        text.template = value if template is None else template
         text.shown = value if shown is None else shown
         return text
 

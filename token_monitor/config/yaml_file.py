@@ -70,6 +70,10 @@ def _parse(content: str, name: str) -> Node | None:
     return node
 
 
+def _doubled(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def _masked(quoted: re.Match[str]) -> str:
     return quoted[0] if _HARMLESS.fullmatch(quoted[1]) else f"'{MASK}'"
 
@@ -120,12 +124,16 @@ class _Reader:
     def _text(self, node: ScalarNode, path: str) -> Text:
         written: str = node.value
         if node.style is None and written in _NULLS:
-            return Text("", path)
+            return Text("", path, plain=True)
         if (whole := _REFERENCE.fullmatch(written)) and whole[2]:
             value = self._variable(whole[2], path)
-            return Text(value or "", path, shown=written, file=value.file if value else None)
+            file = value.file if value else None
+            return Text(value or "", path, shown=written, file=file, template=_doubled(value or ""))
         filled = _REFERENCE.sub(lambda match: self._filled(match, path), written)
-        return Text(filled, path, shown=written if filled != written else None)
+        if filled == written:
+            return Text(written, path, plain=node.style is None)
+        template = _REFERENCE.sub(lambda match: "${{" if match[1] else _doubled(self._filled(match, path)), written)
+        return Text(filled, path, shown=written, template=template)
 
     def _filled(self, match: re.Match[str], path: str) -> str:
         if match[1]:
