@@ -147,11 +147,11 @@ class LevelWorker:
         """What the receiver may hold as firing and no longer is. An attempt that fails may have arrived, too."""
         current = {_identity(message.alert): message for message in firing}
         for key in self._fired.keys() - current.keys():
-            message = self._fired.pop(key)
+            message = self._fired[key]
             self._ended[key] = _Ended(evolve(message, alert=evolve(message.alert, at=now.wall)), now.steady)
         for key in current:
             self._ended.pop(key, None)
-        self._fired |= current
+        self._fired = current
         return [ended.message for ended in self._ended.values()]
 
     def _failed(self, error: ChannelError) -> float:

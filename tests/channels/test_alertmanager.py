@@ -308,7 +308,7 @@ def test_what_ended_while_the_receiver_was_down_has_ended_when_it_is_back(tmp_pa
         watched.poll(account, 100)
         watched.sync()
         one.start()
-        watched.advance(2)
+        watched.advance(60)
         assert watched.worker.step() == 60
         assert one.alerts() == []
 
