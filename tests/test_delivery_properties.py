@@ -4,11 +4,11 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.delivering import Crash, DeliveryBench
 
-from token_monitor.core.alert import Alert
+from support.delivering import Crash, DeliveryBench
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
+from token_monitor.core.pace import Pace
 from token_monitor.core.words import Reason
 
 ANSWERS = {
@@ -27,13 +27,16 @@ passing = st.tuples(st.just("pass"), st.sampled_from([0.5, 5.0, 60.0, 400.0]))
 histories = st.lists(st.one_of(raising, passing), min_size=1, max_size=25)
 
 
-def first_arrivals(arrived: list[Alert], subject: str) -> list[str]:
-    return list(dict.fromkeys(alert.id for alert in arrived if alert.subject == subject))
-
-
 @settings(max_examples=300, deadline=None)
-@given(histories, st.lists(st.sampled_from(list(ANSWERS)), max_size=40))
-def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(history: list, script: list[str]) -> None:
+@given(
+    histories,
+    st.lists(st.sampled_from(list(ANSWERS)), max_size=40),
+    st.sampled_from([None, Pace(20, 60.0), Pace(1, 1.0)]),
+    st.booleans(),
+)
+def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
+    history: list, script: list[str], pace: Pace | None, at_night: bool
+) -> None:
     used: Counter[str] = Counter()
 
     def answer(_message: Message) -> ChannelError | Crash | None:
@@ -41,7 +44,8 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(history: list, s
         used[kind] += 1
         return ANSWERS[kind]()
 
-    bench = DeliveryBench(answer)
+    bench = DeliveryBench(answer, pace)
+    bench.quiet_since = bench.clock.steady if at_night else None
     opened: set[str] = set()
     for event in history:
         if event[0] == "raise":
@@ -53,17 +57,20 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(history: list, s
                     opened.discard(account)
             continue
         run_through_crashes(bench, event[1])
+    bench.quiet_since = None
     for _ in range(40):
         run_through_crashes(bench, 400.0)
 
     assert bench.pending == 0
     assert bench.dead == 0
-    arrived = Counter(alert.id for alert in bench.channel.arrived)
+    arrived = [line for message in bench.channel.reached for line in message.text.split("\n")]
     assert set(arrived) == {alert.id for alert in bench.raised}
-    assert sum(arrived.values()) - len(arrived) <= used["crash"] + used["lost answer"]
+    messages = Counter(message.id for message in bench.channel.reached)
+    assert sum(messages.values()) - len(messages) <= used["crash"] + used["lost answer"]
+    assert len({message.text for message in bench.channel.reached}) == len(messages)
     for subject in {alert.subject for alert in bench.raised}:
         raised = [alert.id for alert in bench.raised if alert.subject == subject]
-        assert first_arrivals(bench.channel.arrived, subject) == raised
+        assert [line for line in dict.fromkeys(arrived) if line in raised] == raised
 
 
 def run_through_crashes(bench: DeliveryBench, seconds: float) -> None:

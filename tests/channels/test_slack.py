@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from support.messages import low
 from support.receiver import Receiver
-
 from token_monitor.channels.slack import HOSTS, Slack, SlackChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.url import Url

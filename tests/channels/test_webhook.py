@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+
 from support.messages import FixedClock, low
 from support.receiver import Received, Receiver
-
 from token_monitor import __version__
 from token_monitor.channels.webhook import Webhook, WebhookChannel
 from token_monitor.core.secret import Secret

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+
 from support.supervised import Supervised, wait_until
 
 INFERENCE = """

@@ -29,6 +29,7 @@ class ScriptedChannel:
         self.arrived: list[Alert] = []
         self.attempts: list[Alert] = []
         self.messages: list[Message] = []
+        self.reached: list[Message] = []
 
     def send(self, message: Message) -> str:
         self.attempts.append(message.alert)
@@ -37,6 +38,7 @@ class ScriptedChannel:
         reached = verdict is None or isinstance(verdict, Crash) or verdict.ambiguous
         if reached:
             self.arrived.append(message.alert)
+            self.reached.append(message)
         if verdict is not None:
             raise verdict
         return "ok"

@@ -6,8 +6,8 @@ from decimal import Decimal
 from attrs import evolve, field, frozen, mutable
 from hypothesis import settings
 from hypothesis import strategies as st
-from support.judging import SUBJECT, at
 
+from support.judging import SUBJECT, at
 from token_monitor.core.alert import Alert
 from token_monitor.core.judge import SubjectState, judge
 from token_monitor.core.reading import Reading
