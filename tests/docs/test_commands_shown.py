@@ -122,7 +122,7 @@ def test_the_worst_account_decides_the_status_of_check(site: Site) -> None:
 
 
 def test_the_other_commands_exit_as_the_table_says(site: Site) -> None:
-    good, wrong = site.account(), site.account(FACEFUSION_API_TOKEN="")
+    good, wrong = site.account(), site.account(FACEFUSION_API_TOKEN="", TOKEN_MONITOR_LISTEN="nowhere")
     for command in ("check-config", "test-alert", "status", "run"):
         assert site.run(wrong, command).status == 2
     assert site.run(good, "check-config", "--show").status == 0

@@ -161,4 +161,4 @@ def test_the_table_of_failures_has_every_kind_in_its_order() -> None:
 def test_the_table_of_deliveries_given_up_has_every_reason() -> None:
     verdicts = re.findall(r'return "(\w+)"', inspect.getsource(delivery))
     buried = re.findall(r"why = '(\w+)'", inspect.getsource(channel_table))
-    assert sorted(OPERATIONS.table_with("refused").names) == sorted([*verdicts, *buried])
+    assert sorted(OPERATIONS.table_with("refused").names) == sorted([delivery.REFUSED, *verdicts, *buried])
