@@ -20,9 +20,13 @@ MAY_IMPORT = {
     "stores": {"core"},
     "config": {"core"},
     "web": {"core"},
-    "monitor": {"core", "fetcher"},
+    "watch": {"core"},
+    "step": {"core", "watch"},
     "fetcher": {"core"},
-    "scheduler": {"core", "monitor"},
+    "asking": {"core", "watch"},
+    "failover": {"asking", "core", "fetcher", "step", "watch"},
+    "monitor": {"core", "failover", "step", "watch"},
+    "scheduler": {"core", "monitor", "watch"},
     "delivery": {"core"},
     "level": {"core"},
     "clock": {"core"},
@@ -42,12 +46,16 @@ MAY_IMPORT = {
 THIRD_PARTY = {
     "core": {"attrs"},
     "sources": {"attrs", "jmespath"},
-    "channels": {"apprise", "attrs"},
+    "channels": {"apprise", "attrs", "confluent_kafka", "pika"},
     "stores": {"attrs", "cattrs"},
     "config": {"attrs", "cattrs", "dotenv", "yaml"},
     "web": {"attrs", "prometheus_client", "starlette", "uvicorn"},
-    "monitor": {"attrs", "structlog"},
+    "watch": {"attrs"},
+    "step": {"attrs", "structlog"},
     "fetcher": set(),
+    "asking": {"structlog"},
+    "failover": {"attrs", "structlog"},
+    "monitor": {"attrs", "structlog"},
     "scheduler": {"attrs", "structlog"},
     "delivery": {"structlog"},
     "level": {"attrs", "structlog"},
@@ -106,7 +114,13 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             assert parts[0] in THIRD_PARTY[mine], f"{mine} must not import {name}"
 
 
-ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "channels.slack", "channels.alertmanager"} | {
+ADAPTERS = {
+    "sources.json_endpoint",
+    "channels.stdout",
+    "channels.webhook",
+    "channels.slack",
+    "channels.alertmanager",
+} | {
     "channels.dingtalk",
     "channels.wecom",
     "channels.feishu",
@@ -114,6 +128,8 @@ ADAPTERS = {"sources.json_endpoint", "channels.stdout", "channels.webhook", "cha
     "channels.apprise",
     "channels.template",
     "channels.exec",
+    "channels.kafka",
+    "channels.rabbitmq",
 }
 
 

@@ -1,117 +1,58 @@
 """One step of one account: fetch → judge → store → emit."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from token_monitor.core.alert import Alert, headline
 from token_monitor.core.errors import Failure, SourceError
-from token_monitor.core.judge import Subject, SubjectState, current, judge, observe
+from token_monitor.core.failover import FailoverState
+from token_monitor.core.judge import Subject, SubjectState, current
 from token_monitor.core.message import Message
-from token_monitor.core.ports import Change, Clock, Source, StateStore, Telemetry
+from token_monitor.core.ports import Change
 from token_monitor.core.reading import Reading
-from token_monitor.core.rules import Rule
-from token_monitor.core.secret import Secret, redact
-from token_monitor.core.texts import text
+from token_monitor.core.secret import redact
 from token_monitor.core.time import Now
 from token_monitor.core.view import AccountView, QuantityView
-from token_monitor.core.words import Kind, Language, State
-from token_monitor.fetcher import Fetcher
+from token_monitor.core.words import EVERY, Kind
+from token_monitor.failover import Failover, Finding, Outcome
+from token_monitor.step import Memory, Step, worded
+from token_monitor.watch import Poll, Watch, World
 
 BACKOFF_CAP: Final = 3600.0
 
 log = structlog.get_logger()
 
 
-@frozen
-class Watch:
-    """What to watch of one account. Durations in seconds.
-
-    resolve: reads the credential anew; raises ValueError with a message that does not hold it.
-    rules: by quantity.
-    channels: where its alerts go.
-    """
-
-    account: str
-    source: Source
-    resolve: Callable[[], Secret]
-    rules: Mapping[str, Rule]
-    channels: Sequence[str]
-    interval: float
-    timeout: float
-    cooldown: float
-    max_failures: int
-    notify_when_blind: bool
-    language: Language
-
-
-@frozen
-class World:
-    """What the monitors of all accounts share.
-
-    pause: waits that many seconds, and says whether the daemon is stopping.
-    wake: tells these channels that there is something to deliver.
-    route: of these channels, those that take the alert.
-    """
-
-    clock: Clock
-    store: StateStore
-    telemetry: Telemetry
-    pause: Callable[[float], bool]
-    wake: Callable[[Sequence[str]], None]
-    route: Callable[[Alert, Sequence[str]], Sequence[str]] = lambda _alert, channels: channels
-
-
-@frozen
-class Poll:
-    """What came of asking: readings, or an error.
-
-    started: steady seconds; the sequence number of the readings (rule J10).
-    scheduled: only scheduled polls count towards silent mode (rule J12).
-    """
-
-    started: float
-    ended: float
-    scheduled: bool
-    readings: Sequence[Reading] = ()
-    error: SourceError | None = None
-
-
-@frozen
-class _Memory:
-    """The account as last judged; replaced whole."""
-
-    subjects: Mapping[Subject, SubjectState]
-    failures: int
-    error: SourceError | None = None
-    tried: bool = False
-    missing: frozenset[str] = field(default=frozenset())
-
-
 class AccountMonitor:
     """Watches one account. `fetch` may hang and be given up; `settle` is called once per poll, by whoever ends it."""
 
-    def __init__(self, watch: Watch, world: World, subjects: Mapping[Subject, SubjectState], failures: int) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        world: World,
+        subjects: Mapping[Subject, SubjectState],
+        failures: int,
+        failover: FailoverState | None = None,
+    ) -> None:
         self.watch = watch
         self._world = world
-        self._fetcher = Fetcher(watch.source, watch.resolve, world.clock, world.pause, watch.timeout, watch.interval)
+        self._failover = Failover(watch, world, failover)
         self._crashes = 0
-        self._said_silent = False
         self._lock = threading.Lock()
-        self._credential = Subject(Kind.CREDENTIAL, watch.account)
-        self._visibility = Subject(Kind.VISIBILITY, watch.account)
-        self._quantities = {name: Subject(Kind.ACCOUNT, watch.account, name) for name in watch.rules}
-        mine = (self._credential, self._visibility, *self._quantities.values())
-        self._memory = _Memory({subject: subjects.get(subject, SubjectState()) for subject in mine}, failures)
+        mine = [Subject(Kind.VISIBILITY, watch.account), Subject(Kind.CREDENTIAL, watch.account, label=EVERY)]
+        for label in self._failover.labels:
+            mine.append(Subject(Kind.CREDENTIAL, watch.account, label=label))
+            mine += [Subject(Kind.ACCOUNT, watch.account, quantity, label) for quantity in watch.rules]
+        self._memory = Memory({subject: subjects.get(subject, SubjectState()) for subject in mine}, failures)
 
     def fetch(self, *, scheduled: bool) -> Poll:
         """Ask the provider; may take as long as the deadline, or hang beyond it. Never raises."""
         started = self._world.clock.now().steady
         try:
-            return self._poll(started, scheduled, readings=self._fetcher.fetch(started))
+            return self._poll(started, scheduled, readings=self._failover.fetch(started))
         except SourceError as error:
             return self._poll(started, scheduled, error=error)
         except Exception as error:
@@ -123,19 +64,27 @@ class AccountMonitor:
         return self._poll(started, scheduled, error=SourceError(kind, message))
 
     def settle(self, poll: Poll) -> float:
-        """Judge, store and emit. Returns how many seconds the account must be left alone, beyond its schedule."""
+        """Judge, store and emit. Returns how many seconds the account must be left alone, beyond its schedule.
+
+        Where the credential fails and there are others, they are asked here: the deadline of the poll has been met.
+        """
         with self._lock:
-            now = self._world.clock.now()
-            error = poll.error or self._limit_missing(poll.readings)
+            error = poll.error
             self._crashes = self._crashes + 1 if error is not None and error.kind is Failure.INTERNAL else 0
+            finding = self._failover.consider(poll)  # may take a while
+            now = self._world.clock.now()
+            step = Step(self.watch, self._memory, self._failover.active, now)
             if error is None:
-                self._succeeded(poll, now)
+                step.succeeded(poll)
             elif error.kind is Failure.REJECTED:
-                self._rejected(error, now)
+                step.rejected(error)
             else:
-                self._failed(error, poll.scheduled, now)
+                step.failed(error, scheduled=poll.scheduled)
+            self._store(step, self._failover.follow(finding, step, now), now)
+            self._publish()
             outcome = "ok" if error is None else error.kind.value
             self._world.telemetry.polled(self.watch.account, outcome, poll.ended - poll.started)
+            self._store_review(finding)
             return self._leave_alone(error)
 
     def crashed(self) -> float:
@@ -147,94 +96,44 @@ class AccountMonitor:
             self._world.telemetry.polled(self.watch.account, error.kind.value, 0.0)
             return self._leave_alone(error)
 
+    def start(self) -> None:
+        """Before the first poll: publish what the store remembers as the active credential."""
+        self._publish()
+
     def _poll(
         self, started: float, scheduled: bool, *, readings: Sequence[Reading] = (), error: SourceError | None = None
     ) -> Poll:
         return Poll(started, self._world.clock.now().steady, scheduled, readings, error)
 
-    def _limit_missing(self, readings: Sequence[Reading]) -> SourceError | None:
-        for reading in readings:
-            counted = reading.value is not None and not reading.unlimited
-            if counted and reading.limit is None and self.watch.rules[reading.quantity].needs_limit:
-                message = f"{reading.quantity}: a percentage threshold needs a limit, and the answer gives none"
-                return SourceError(Failure.NO_LIMIT, message)
-        return None
-
-    def _succeeded(self, poll: Poll, now: Now) -> None:
-        cooldown = self.watch.cooldown
-        before = self._memory
-        after: dict[Subject, SubjectState] = {}
-        alerts: list[Alert | None] = []
-        for subject in (self._visibility, self._credential):
-            after[subject], alert = observe(subject, before.subjects[subject], State.OK, now, cooldown)
-            alerts.append(alert)
-        for reading in poll.readings:
-            subject = self._quantities[reading.quantity]
-            rule = self.watch.rules[reading.quantity]
-            after[subject], alert = judge(subject, rule, before.subjects[subject], reading, poll.started, now, cooldown)
-            alerts.append(alert)
-            log.debug("Balance read", account=self.watch.account, quantity=reading.quantity, balance=reading.value)
-        missing = frozenset(self._quantities) - {reading.quantity for reading in poll.readings}
-        for quantity in sorted(missing - before.missing):
-            log.warning("Quantity missing from the answer", account=self.watch.account, quantity=quantity)
-        if before.failures >= self.watch.max_failures and alerts[0] is None:
-            log.info(headline(Kind.VISIBILITY, State.OK), account=self.watch.account)
-        self._said_silent = False
-        self._store(after, 0, alerts, now, missing=missing)
-
-    def _rejected(self, error: SourceError, now: Now) -> None:
-        before = self._memory.subjects[self._credential]
-        after, alert = observe(self._credential, before, State.CRITICAL, now, self.watch.cooldown)
-        again = self._memory.error is not None and self._memory.error.kind is Failure.REJECTED
-        self._log_failure(error, quiet=again)
-        self._store({self._credential: after}, self._memory.failures, [alert], now, error)
-
-    def _failed(self, error: SourceError, scheduled: bool, now: Now) -> None:
-        failures = self._memory.failures + scheduled
-        silent = failures >= self.watch.max_failures
-        self._log_failure(error, failures=failures, quiet=silent)
-        after: dict[Subject, SubjectState] = {}
-        alert = None
-        if silent and self.watch.notify_when_blind:
-            before = self._memory.subjects[self._visibility]
-            after[self._visibility], alert = observe(
-                self._visibility, before, State.CRITICAL, now, self.watch.cooldown, remind=False
-            )
-        if silent and not self._said_silent:
-            self._said_silent = True
-            if alert is None:
-                what = headline(Kind.VISIBILITY, State.CRITICAL)
-                log.error(what, account=self.watch.account, failures=failures, kind=error.kind, error=str(error))
-        self._store(after, failures, [alert], now, error)
-
-    def _log_failure(self, error: SourceError, *, quiet: bool, **facts: int) -> None:
-        say = log.debug if quiet else log.warning
-        say("Balance check failed", account=self.watch.account, kind=error.kind, error=str(error), **facts)
-
-    def _store(
-        self,
-        subjects: Mapping[Subject, SubjectState],
-        failures: int,
-        alerts: Sequence[Alert | None],
-        now: Now,
-        error: SourceError | None = None,
-        missing: frozenset[str] = frozenset(),
-    ) -> None:
-        watch = self.watch
-        raised = [alert for alert in alerts if alert is not None]
-        note = str(error) if error is not None else ""
-        messages = [
-            (Message(alert, text(alert, watch.language, note)), self._world.route(alert, watch.channels))
-            for alert in raised
-        ]
-        changed = {subject: state for subject, state in subjects.items() if state != self._memory.subjects[subject]}
-        if changed or messages or failures != self._memory.failures:
-            self._world.store.commit(Change(watch.account, changed, failures, messages), now.steady)
-        self._memory = _Memory({**self._memory.subjects, **subjects}, failures, error, tried=True, missing=missing)
-        for alert in raised:
-            self._world.telemetry.alerted(alert)
-        if raised:
+    def _store(self, step: Step, outcome: Outcome, now: Now) -> None:
+        watch, store = self.watch, self._world.store
+        messages = [(message, self._world.route(message.alert, watch.channels)) for message in step.messages]
+        state = outcome.state if outcome.state != self._failover.state else None
+        if outcome.switch is not None and step.label != self._failover.active:
+            # Before anybody is told: an alert may restart the program that reads the file.
+            self._publish(step.label, wait=True)
+        if step.changed or messages or state or outcome.switch or step.failures != self._memory.failures:
+            change = Change(watch.account, step.changed, step.failures, messages, state, outcome.switch)
+            store.commit(change, now.steady)
+        self._failover.accept(outcome.state)
+        self._memory = step.after()
+        for message in step.messages:
+            self._world.telemetry.alerted(message.alert)
+        if messages:
             self._world.wake(watch.channels)
+
+    def _publish(self, label: str | None = None, *, wait: bool = False) -> None:
+        """Have the active credential published, or that of `label`; and whatever else is to be seen."""
+        if self._world.publisher is not None:
+            resolve = self.watch.credentials[label or self._failover.active]
+            self._world.publisher.credential(self.watch.account, resolve, wait=wait)
+            self._world.publisher.changed()
+
+    def _store_review(self, finding: Finding | None) -> None:
+        state = self._failover.review(finding)
+        if state is not None and state != self._failover.state:
+            self._world.store.commit(Change(self.watch.account, failover=state), self._world.clock.now().steady)
+            self._failover.accept(state)
 
     def _leave_alone(self, error: SourceError | None) -> float:
         if error is None:
@@ -246,32 +145,35 @@ class AccountMonitor:
     def standing(self) -> list[Message]:
         """The alerts that stand now, for receivers of states."""
         memory = self._memory
-        note = str(memory.error) if memory.error is not None else ""
         alerts = [current(subject, state) for subject, state in memory.subjects.items()]
-        return [Message(alert, text(alert, self.watch.language, note)) for alert in alerts if alert is not None]
+        return [worded(alert, self.watch, memory.error, memory.found) for alert in alerts if alert is not None]
 
     def view(self) -> AccountView:
         """The account as it stands, for people and metrics."""
-        memory = self._memory
-        credential = memory.subjects[self._credential].standing.state
-        reads = [state.read_at for state in memory.subjects.values() if state.read_at is not None]
+        memory, label = self._memory, self._failover.active
+        states = memory.subjects
+        credential = states[Subject(Kind.CREDENTIAL, self.watch.account, label=label)].standing.state
+        everyone = states[Subject(Kind.CREDENTIAL, self.watch.account, label=EVERY)].standing.state
+        reads = [state.read_at for state in states.values() if state.read_at is not None]
         return AccountView(
             self.watch.account,
-            [self._view(name, memory) for name in self._quantities],
+            [self._view(name, label, memory) for name in self.watch.rules],
             memory.tried,
             memory.failures,
             memory.failures >= self.watch.max_failures,
-            credential,
+            everyone if everyone.rank > credential.rank else credential,
             max(reads, default=None),
             {
                 subject.name: state.standing.episode.id
-                for subject, state in memory.subjects.items()
+                for subject, state in states.items()
                 if state.standing.episode is not None
             },
+            label,
+            self._failover.state.shared,
         )
 
-    def _view(self, quantity: str, memory: _Memory) -> QuantityView:
-        state = memory.subjects[self._quantities[quantity]]
+    def _view(self, quantity: str, label: str, memory: Memory) -> QuantityView:
+        state = memory.subjects[Subject(Kind.ACCOUNT, self.watch.account, quantity, label)]
         reading, standing = state.reading, state.standing
         error = str(memory.error) if memory.error is not None else None
         if quantity in memory.missing:

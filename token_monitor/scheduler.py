@@ -12,7 +12,8 @@ import structlog
 from attrs import define
 
 from token_monitor.core.errors import Failure
-from token_monitor.monitor import AccountMonitor, Poll
+from token_monitor.monitor import AccountMonitor
+from token_monitor.watch import Poll
 
 WORKERS: Final = 32
 PER_HOST: Final = 8
@@ -157,7 +158,7 @@ class Scheduler:
 
     def _jammed(self) -> bool:
         """Every place is held by a poll that was given up and cannot be replaced."""
-        return not self._places() and not any(task.open for task in self._running)
+        return not self._places() and all(task.given_up for task in self._running)
 
     def _next_host(self) -> str | None:
         """Of the hosts that have polls waiting and a place free, the one with the fewest running."""

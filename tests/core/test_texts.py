@@ -9,9 +9,9 @@ import pytest
 from attrs import evolve
 
 from token_monitor.core import phrases
-from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.alert import Alert, Measured, Switch
 from token_monitor.core.texts import text
-from token_monitor.core.words import Kind, Language, Reason, State, Trigger
+from token_monitor.core.words import EVERY, Kind, Language, Reason, State, Trigger, Why
 
 AT = datetime(2026, 4, 5, 10, tzinfo=UTC)
 WRONG = (State.LOW, State.CRITICAL, State.EXHAUSTED, State.ARREARS)
@@ -68,7 +68,18 @@ def every_alert() -> list[Alert]:
         for state, reasons in ((State.CRITICAL, OPENING), (State.OK, CLOSING))
         for reason in reasons
     ]
-    return [*of_accounts, *of_others, alert(State.OK, kind=Kind.TEST)]
+    of_all_credentials = [
+        evolve(alert(state, reason, Kind.CREDENTIAL), label=EVERY)
+        for state, reasons in ((State.EXHAUSTED, OPENING), (State.OK, CLOSING))
+        for reason in reasons
+    ]
+    switches = [
+        evolve(alert(kind=Kind.CREDENTIAL), label="spare1", switch=Switch("facefusion", "primary", "spare1", why, AT))
+        for why in Why
+    ]
+    of_spares = [evolve(each, label="spare1") for each in (*of_accounts, *of_others)]
+    test = alert(State.OK, kind=Kind.TEST)
+    return [*of_accounts, *of_others, *of_all_credentials, *switches, *of_spares, test]
 
 
 def test_the_english_text_is_the_one_of_the_contract() -> None:
@@ -203,3 +214,34 @@ def test_a_test_alert_is_marked_as_one() -> None:
     tested = alert(State.OK, kind=Kind.TEST)
     assert text(tested, Language.EN).startswith("[TEST] facefusion: this is a test alert, nothing is wrong.")
     assert text(tested, Language.ZH).startswith("【测试】facefusion：这是一条测试告警")
+
+
+def test_a_switch_names_both_credentials_by_their_labels_and_why() -> None:
+    switch = Switch("facefusion", "primary", "spare1", Why.EXHAUSTED, AT)
+    switched = evolve(alert(kind=Kind.CREDENTIAL), label="spare1", switch=switch)
+    assert text(switched, Language.EN) == (
+        "[WARNING] facefusion: switched from credential primary to spare1, because primary has no credit left. "
+        "Top primary up while spare1 lasts."
+    )
+    assert "从 primary 切换到 spare1" in text(switched, Language.ZH)
+
+
+def test_without_any_healthy_credential_it_is_said_what_each_was_found_to_be() -> None:
+    none = evolve(alert(State.EXHAUSTED, kind=Kind.CREDENTIAL), label=EVERY)
+    said = text(none, Language.EN, "primary: exhausted, spare1: rejected")
+    assert said.startswith("[CRITICAL] facefusion: no credential can be used. What was found: primary: exhausted, ")
+
+
+def test_a_balance_of_a_spare_says_whose_it_is() -> None:
+    of_spare = evolve(alert(numbers=measured(quantity="balance_cny")), label="spare1")
+    assert text(of_spare, Language.EN).startswith("[WARNING] facefusion (balance_cny, spare1): 5 calls left")
+    assert text(evolve(alert(numbers=measured()), label="spare1"), Language.EN).startswith(
+        "[WARNING] facefusion (spare1)"
+    )
+
+
+def test_an_episode_that_ended_with_its_credential_is_not_called_recovered() -> None:
+    for kind in (Kind.ACCOUNT, Kind.CREDENTIAL):
+        left = alert(State.OK, Reason.CREDENTIAL_SWITCHED, kind, measured() if kind is Kind.ACCOUNT else None)
+        assert text(left, Language.EN) == "[INFO] facefusion: alert closed because another credential is used now."
+        assert left.headline == "Token alert closed"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from support.clock import FakeClock
-
-from token_monitor.core.alert import Alert
+from token_monitor.core.alert import Alert, Switch
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Change
@@ -14,7 +14,7 @@ from token_monitor.core.reading import Reading
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import Language
-from token_monitor.monitor import Watch, World
+from token_monitor.watch import Watch, World
 
 
 def reading(value: object, quantity: str = "balance", **more: object) -> Reading:
@@ -50,6 +50,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self.states: dict[Subject, SubjectState] = {}
         self.counts: dict[str, int] = {}
+        self.remembered: dict[str, FailoverState] = {}
+        self.switches: list[Switch] = []
         self.messages: list[tuple[Message, Sequence[str]]] = []
 
     def subjects(self) -> Mapping[Subject, SubjectState]:
@@ -58,8 +60,15 @@ class MemoryStore:
     def failures(self) -> Mapping[str, int]:
         return dict(self.counts)
 
+    def failovers(self) -> Mapping[str, FailoverState]:
+        return dict(self.remembered)
+
     def commit(self, change: Change, now: float) -> None:
         self.states.update(change.subjects)
+        if change.failover is not None:
+            self.remembered[change.account] = change.failover
+        if change.switch is not None:
+            self.switches.append(change.switch)
         if change.failures is not None:
             self.counts[change.account] = change.failures
         self.messages.extend(change.messages)

@@ -22,12 +22,13 @@ from token_monitor.core.view import Snapshot
 from token_monitor.delivery import ChannelWorker
 from token_monitor.http import RequestsClient
 from token_monitor.level import LevelWorker
-from token_monitor.monitor import AccountMonitor, World
+from token_monitor.monitor import AccountMonitor
 from token_monitor.output import Output
 from token_monitor.scheduler import Scheduler
 from token_monitor.signals import STOPPING, Signals
 from token_monitor.stores.errors import StoreLockedError
 from token_monitor.stores.monitor_db import open_monitor_db
+from token_monitor.watch import World
 from token_monitor.web.access import Access
 from token_monitor.web.metrics import Metrics
 from token_monitor.web.server import WebServer

@@ -9,8 +9,8 @@ from token_monitor.core.message import Message
 from token_monitor.core.ports import Change, StateStore
 from token_monitor.core.texts import text
 from token_monitor.core.time import Now
-from token_monitor.core.words import Kind, Reason
-from token_monitor.monitor import Watch
+from token_monitor.core.words import EVERY, Kind, Reason
+from token_monitor.watch import Watch
 
 STAMPS_KEPT: Final = 7 * 86400.0
 
@@ -35,4 +35,5 @@ def close_departed(
 
 
 def _stays(subject: Subject, watch: Watch) -> bool:
-    return subject.kind is not Kind.ACCOUNT or subject.quantity in watch.rules
+    known = subject.kind is not Kind.ACCOUNT or subject.quantity in watch.rules
+    return known and (subject.label in watch.credentials or (subject.label == EVERY and bool(watch.spares)))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+import attrs
 from attrs import frozen
 
 from token_monitor.app import registry
@@ -13,6 +14,7 @@ from token_monitor.clock import SteadyClock
 from token_monitor.config.settings import AccountSettings, Settings
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Change, LevelChannel
@@ -20,17 +22,19 @@ from token_monitor.core.texts import text
 from token_monitor.core.view import QuantityView
 from token_monitor.core.words import Kind, Language, Reason, State
 from token_monitor.http import RequestsClient
-from token_monitor.monitor import World
 from token_monitor.output import Output
 from token_monitor.scheduler import Scheduler
+from token_monitor.watch import World
 
 
 def check(accounts: Sequence[AccountSettings]) -> list[QuantityView]:
-    """Poll each account once, without memory, and send nothing."""
+    """Poll each account once with its primary credential, without memory, and send nothing."""
     tally = _Tally(account.name for account in accounts)
     clock = SteadyClock()
     world = World(clock, _Forgetful(), tally, threading.Event().wait, lambda _channels: None)
-    monitors = registry.make_monitors(accounts, world, RequestsClient())
+    monitors = registry.make_monitors(
+        [attrs.evolve(account, failover=None) for account in accounts], world, RequestsClient()
+    )
     scheduler = Scheduler(monitors, lambda: clock.now().steady)
     threading.Thread(target=scheduler.run, name="scheduler", daemon=True).start()
     tally.all_polled.wait()
@@ -108,6 +112,9 @@ class _Forgetful:
         return {}
 
     def failures(self) -> Mapping[str, int]:
+        return {}
+
+    def failovers(self) -> Mapping[str, FailoverState]:
         return {}
 
     def commit(self, change: Change, now: float) -> None: ...

@@ -11,6 +11,8 @@ from token_monitor.channels.email import Email, EmailChannel
 from token_monitor.channels.exec import Exec, ExecChannel
 from token_monitor.channels.feishu import HOSTS as FEISHU_HOSTS
 from token_monitor.channels.feishu import Feishu, FeishuChannel
+from token_monitor.channels.kafka import Kafka, KafkaChannel
+from token_monitor.channels.rabbitmq import RabbitMQ, RabbitMQChannel
 from token_monitor.channels.slack import HOSTS as SLACK_HOSTS
 from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
@@ -19,16 +21,18 @@ from token_monitor.channels.webhook import Webhook, WebhookChannel
 from token_monitor.channels.wecom import HOSTS as WECOM_HOSTS
 from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.config.registry_types import Registry
-from token_monitor.config.settings import AccountSettings, Settings
+from token_monitor.config.settings import AccountSettings, FailoverSettings, Settings
+from token_monitor.core.failover import FailoverRule
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Channel, Clock, EpisodeNotes, LevelChannel, Source
 from token_monitor.core.tools import Tools
 from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line, shows_color
-from token_monitor.monitor import AccountMonitor, Watch, World
+from token_monitor.monitor import AccountMonitor
 from token_monitor.output import Output
 from token_monitor.sources.dialect import JsonEndpoint
 from token_monitor.sources.json_endpoint import JsonEndpointSource
+from token_monitor.watch import Watch, World
 
 STDOUT: Final = "stdout"
 
@@ -45,6 +49,8 @@ _CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], Channel]]]] = {
     "email": (Email, lambda settings, tools: EmailChannel(settings, tools.tls)),
     "apprise": (Apprise, lambda settings, _tools: AppriseChannel(settings)),
     "template": (Templated, TemplatedChannel),
+    "kafka": (Kafka, lambda settings, tools: KafkaChannel(settings, tools.tls)),
+    "rabbitmq": (RabbitMQ, lambda settings, tools: RabbitMQChannel(settings, tools.tls)),
     "exec": (Exec, lambda settings, _tools: ExecChannel(settings)),
 }
 
@@ -99,13 +105,17 @@ def make_level_channels(
 
 def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:
     """The monitors of all accounts, with what the store remembers of them."""
-    subjects, failures = world.store.subjects(), world.store.failures()
+    subjects, failures, failovers = world.store.subjects(), world.store.failures(), world.store.failovers()
     return [
-        AccountMonitor(_watch(account, http), world, subjects, failures.get(account.name, 0)) for account in accounts
+        AccountMonitor(
+            _watch(account, http), world, subjects, failures.get(account.name, 0), failovers.get(account.name)
+        )
+        for account in accounts
     ]
 
 
 def _watch(account: AccountSettings, http: HttpClient) -> Watch:
+    failover = account.failover
     return Watch(
         account=account.name,
         source=_SOURCES[account.provider][1](account.source, http),
@@ -118,4 +128,13 @@ def _watch(account: AccountSettings, http: HttpClient) -> Watch:
         max_failures=account.max_failures,
         notify_when_blind=account.notify_when_blind,
         language=account.language,
+        spares={} if failover is None else {label: spare.resolve for label, spare in (account.spares or {}).items()},
+        failover=None if failover is None else _failover_rule(failover, next(iter(account.rules))),
+    )
+
+
+def _failover_rule(settings: FailoverSettings, first: str) -> FailoverRule:
+    """first: the quantity that decides where none is named."""
+    return FailoverRule(
+        settings.quantity or first, settings.when.below, settings.back, settings.dry_run, settings.dwell
     )

@@ -7,12 +7,14 @@ import attrs
 
 from token_monitor.config import scalars
 from token_monitor.config.checks import check_name, is_table, kind_of, report_unknown_keys
+from token_monitor.config.failover import expand_spares
 from token_monitor.config.problems import Findings, choice
 from token_monitor.config.tree import Items, Table, Text, Tree, described
 
 COMMON = ("interval", "timeout", "cooldown", "max_failures", "notify_when_blind", "language")
 INHERITED = (*COMMON, "thresholds", "channels")
-OWN = ("name", "provider", "credential")
+REQUIRED = ("name", "provider", "credential")
+OWN = (*REQUIRED, "spares", "failover")
 STDOUT = "stdout"
 
 
@@ -29,7 +31,7 @@ class Accounts:
         """An account of nothing but defaults, so that a wrong one is found even where every account has its own."""
         path = self.defaults.path
         unused = Text("-", path)
-        account = Table(path, {**self.defaults.take(COMMON), **dict.fromkeys(OWN, unused)})
+        account = Table(path, {**self.defaults.take(COMMON), **dict.fromkeys(REQUIRED, unused)})
         account["source"] = Table(path)
         return self._judged(account, self.defaults.given(), {"balance": Table(path)})
 
@@ -41,12 +43,14 @@ class Accounts:
         source = kind_of(merged, "provider", self.sources, self.found)
         if source is None:
             account["source"] = Table(raw.path)
+            expand_spares(account, (), self.found)
             return self._judged(account, merged, {"balance": Table(raw.path)})
         attrs.resolve_types(source)
         fields = attrs.fields_dict(source)
         shared = [field.name for field in attrs.fields(get_args(fields["quantities"].type)[1])]
         report_unknown_keys(raw, (*OWN, *INHERITED, *fields, *shared), self.found)
         quantities = self._quantities(merged, shared)
+        expand_spares(account, quantities, self.found)
         account["source"] = options = merged.take(fields, source)
         options["quantities"] = Table(
             raw.path, {name: quantity.without(("thresholds",)) for name, quantity in quantities.items()}

@@ -7,6 +7,7 @@ import attrs
 from token_monitor.config import scalars
 from token_monitor.config.accounts import INHERITED, STDOUT, Accounts
 from token_monitor.config.checks import check_name, is_table, kind_of, report_unknown_keys, table_at
+from token_monitor.config.failover import report_shared_files
 from token_monitor.config.problems import MISSING, Findings
 from token_monitor.config.registry_types import Registry
 from token_monitor.config.schema import structure
@@ -21,7 +22,7 @@ _ROUTE = tuple(field.name for field in attrs.fields(Route))
 
 def expand(tree: Table, registry: Registry, found: Findings) -> Table:
     """The accounts and channels of `tree`, for `structure`. Problems go to `found`."""
-    report_unknown_keys(tree, ("accounts", "channels", "defaults"), found)
+    report_unknown_keys(tree, ("accounts", "channels", "defaults", "publish"), found)
     channels = table_at(tree, "channels", found)
     defaults = table_at(tree, "defaults", found)
     report_unknown_keys(defaults, INHERITED, found)
@@ -35,7 +36,9 @@ def expand(tree: Table, registry: Registry, found: Findings) -> Table:
         raw = Items("accounts")
     accounts = Items("accounts", [expansion.account(item) for item in raw if is_table(item, found)])
     _report_duplicates(accounts, found)
-    return Table("", {"accounts": accounts, "channels": _channels(channels, registry, found)})
+    report_shared_files(accounts, found)
+    expanded: dict[str, Tree] = {"accounts": accounts, "channels": _channels(channels, registry, found)}
+    return Table("", {**expanded, **tree.take(["publish"])})
 
 
 def _channels(listed: Table, registry: Registry, found: Findings) -> Table:

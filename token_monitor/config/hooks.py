@@ -8,6 +8,7 @@ from typing import Any, get_args
 from token_monitor.config.converter import CONVERTER, Hook, class_hook, scalar, text_of, wrong
 from token_monitor.config.credential import Credential, checked
 from token_monitor.config.problems import Findings, choice
+from token_monitor.config.settings import AccountSettings
 from token_monitor.config.tree import Items, Table, described
 from token_monitor.core.rules import Rule
 from token_monitor.core.secret import Secret
@@ -84,6 +85,26 @@ def credential_of(raw: object, _kind: object) -> Credential:
     except ValueError as error:
         raise wrong(text, str(error), "a credential in one line of printable text") from None
     return credential
+
+
+def account_hook(**hooks: Hook) -> Hook:
+    """An account whose credentials are all different."""
+    fields = class_hook(AccountSettings, **hooks)
+
+    def hook(raw: object, kind: object) -> AccountSettings:
+        account: AccountSettings = fields(raw, kind)
+        assert isinstance(raw, Table)
+        seen = {account.credential.resolve(): "credential"}
+        for label, spare in (account.spares or {}).items():
+            secret = spare.resolve()
+            if secret in seen:
+                spares = raw["spares"]
+                assert isinstance(spares, Table)
+                raise wrong(spares[label], f"the same as {seen[secret]}", "a credential of its own")
+            seen[secret] = label
+        return account
+
+    return hook
 
 
 def rule_hook() -> Hook:

@@ -3,10 +3,12 @@
 import re
 from decimal import Decimal
 from ipaddress import IPv6Address
+from pathlib import Path
 
 from token_monitor.core.number import parse_decimal
 from token_monitor.core.rules import Bound
 from token_monitor.core.time import parse_duration
+from token_monitor.core.words import PRIMARY
 
 MAX_DURATION = 366 * 86400
 MAX_NAME = 100
@@ -92,6 +94,28 @@ def quantity(text: str) -> str:
     if text in ("visibility", "credential"):
         raise ValueError("another name, for visibility and credential are reserved")
     return name(text)
+
+
+def label(text: str) -> str:
+    """Of a spare credential."""
+    if text == PRIMARY:
+        raise ValueError(f"another name, for {PRIMARY} is what the account's own credential is called")
+    return name(text)
+
+
+def file(text: str) -> Path:
+    """An absolute path: the working directory of a daemon is nothing to rely on."""
+    path = Path(text)
+    if not path.is_absolute() or not path.name or "\0" in text:
+        raise ValueError("an absolute path of a file such as /shared/credential")
+    return path
+
+
+def file_mode(text: str) -> str:
+    """Permissions in octal, always with four digits."""
+    if not re.fullmatch("0?[0-7]{3}", text, re.ASCII):
+        raise ValueError("permissions in octal such as 0640")
+    return text.zfill(4)
 
 
 def listen(text: str) -> tuple[str, int] | None:

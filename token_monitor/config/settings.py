@@ -2,14 +2,63 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final, NewType
 
 from attrs import field, frozen
 
 from token_monitor.config.credential import Credential
 from token_monitor.core.routing import Route
-from token_monitor.core.rules import Rule
+from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import Language
+
+FileMode = NewType("FileMode", str)
+"""Permissions as `chmod` takes them, in octal: `0640`."""
+
+DEFAULT_MODE: Final = FileMode("0640")
+
+
+@frozen
+class When:
+    """When the active credential is left, beside when it cannot pay or is rejected.
+
+    below: its balance is less than this.
+    """
+
+    below: Bound | None = None
+
+
+@frozen
+class FailoverSettings:
+    """How an account changes to a spare credential. Durations in seconds.
+
+    quantity: the one that decides; None: the first.
+    back: return to the primary once it is healthy again.
+    dry_run: only say what would be done.
+    dwell: from one switch to the next, at least.
+    publish: a file that always holds the active credential. mode, group: of that file.
+    """
+
+    when: When = When()
+    quantity: str | None = None
+    back: bool = False
+    dry_run: bool = False
+    dwell: float = 60.0
+    publish: Path | None = None
+    mode: FileMode = DEFAULT_MODE
+    group: str | None = None
+
+
+@frozen
+class PublishSettings:
+    """Where programs find how the accounts stand.
+
+    status: a JSON file. mode, group: of that file.
+    """
+
+    status: Path
+    mode: FileMode = DEFAULT_MODE
+    group: str | None = None
 
 
 @frozen
@@ -20,6 +69,7 @@ class AccountSettings:
     rules: by quantity, in the order of the source.
     timeout: the wall-clock deadline of one poll.
     channels: names; `stdout` is always among them.
+    spares: other credentials of the same source, by label. failover: when one of them is used; None without them.
     """
 
     name: str
@@ -34,6 +84,8 @@ class AccountSettings:
     max_failures: int = 5
     notify_when_blind: bool = False
     language: Language = Language.EN
+    spares: Mapping[str, Credential] | None = None
+    failover: FailoverSettings | None = None
 
 
 @frozen
@@ -77,4 +129,5 @@ class Settings:
     accounts: Sequence[AccountSettings]
     channels: Mapping[str, ChannelSettings]
     daemon: DaemonSettings
+    publish: PublishSettings | None = None
     notices: Sequence[str] = field(default=())

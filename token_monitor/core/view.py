@@ -7,7 +7,7 @@ from decimal import Decimal
 from attrs import field, frozen
 
 from token_monitor.core.message import Backlog
-from token_monitor.core.words import State
+from token_monitor.core.words import PRIMARY, State
 
 
 @frozen
@@ -38,7 +38,8 @@ class AccountView:
 
     tried: a poll has finished since the start, whatever came of it.
     failures: failed polls in a row; `silent` when they reached the account's maximum.
-    credential: OK, CRITICAL when rejected, UNKNOWN before the first answer.
+    credential: OK, CRITICAL when rejected, EXHAUSTED when none of several can be used, UNKNOWN before the first answer.
+    credential_label: of the active one. shared: pairs that turned out to be paid from one balance.
     episodes: the ids of the open ones, by subject: quantities, credential and visibility.
     """
 
@@ -50,6 +51,8 @@ class AccountView:
     credential: State
     last_success: datetime | None
     episodes: Mapping[str, str] = field(factory=dict)
+    credential_label: str = PRIMARY
+    shared: Sequence[tuple[str, str]] = ()
 
 
 @frozen

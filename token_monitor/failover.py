@@ -1,0 +1,224 @@
+"""The credentials of one account: which is active, and what is done when it fails."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import structlog
+from attrs import evolve, frozen
+
+from token_monitor.asking import Panel
+from token_monitor.core import failover as core
+from token_monitor.core.alert import Switch
+from token_monitor.core.errors import Failure, SourceError
+from token_monitor.core.failover import Decision, FailoverState, Health, Move, Pair, Plan
+from token_monitor.core.reading import Reading
+from token_monitor.core.time import Now
+from token_monitor.core.words import Why
+from token_monitor.fetcher import Fetcher
+from token_monitor.step import Step
+from token_monitor.watch import Poll, Watch, World
+
+REVIEW_EVERY: Final = 86400.0
+_CERTAIN: Final = (Move.STAY, Move.SWITCH, Move.NONE_HEALTHY)
+_NO_ANSWER: Final = Health.UNREADABLE
+
+log = structlog.get_logger()
+
+
+@frozen
+class Finding:
+    """What a poll of the active credential came to.
+
+    target: what the credential to change to said when it was asked the second time.
+    state: what to remember; it counts once it is given to `accept`.
+    note: what each credential was found to be, for people.
+    """
+
+    decision: Decision
+    state: FailoverState
+    target: Poll | None = None
+    note: str = ""
+
+
+@frozen
+class Outcome:
+    """What follows for the account.
+
+    state: what to remember of its credentials. switch: for the audit, a dry run's too.
+    """
+
+    state: FailoverState
+    switch: Switch | None = None
+
+
+class Failover:
+    """Asks the active credential, and finds another when it fails. Called by one thread at a time.
+
+    known: what the store remembers; a label that is no longer in the settings gives way to the primary.
+    """
+
+    def __init__(self, watch: Watch, world: World, known: FailoverState | None) -> None:
+        self._watch = watch
+        self._clock = world.clock
+        self._rule = watch.failover if watch.spares else None
+        self.labels = tuple(watch.credentials)
+        self._fetchers = {
+            label: Fetcher(watch.source, resolve, world.clock, world.pause, watch.timeout, watch.interval)
+            for label, resolve in watch.credentials.items()
+        }
+        self._panel = Panel(watch.account, self._fetch, world.clock, watch.timeout)
+        self._reviewed: float | None = None
+        self._would: Switch | None = None
+        self.state = self._valid(known or FailoverState())
+
+    def _valid(self, known: FailoverState) -> FailoverState:
+        here = {label: value for label, value in known.seen.items() if label in self.labels}
+        shared = tuple(pair for pair in known.shared if set(pair) <= set(self.labels))
+        if known.label in self.labels:
+            return evolve(known, seen=here, shared=shared)
+        log.warning("Credential no longer in the settings", account=self._watch.account, credential_label=known.label)
+        return FailoverState(seen=here, shared=shared)
+
+    @property
+    def active(self) -> str:
+        """The label of the credential that is asked."""
+        return self.state.label
+
+    def fetch(self, started: float) -> Sequence[Reading]:
+        """The readings of the active credential. Raises SourceError."""
+        return self._fetch(self.active, started)
+
+    def _fetch(self, label: str, started: float) -> Sequence[Reading]:
+        readings = self._fetchers[label].fetch(started)
+        for reading in readings:
+            rules = [self._watch.rules[reading.quantity]]
+            if self._rule is not None and self._rule.quantity == reading.quantity:
+                rules.append(self._rule.bounds())
+            counted = reading.value is not None and not reading.unlimited
+            if counted and reading.limit is None and any(rule.needs_limit for rule in rules):
+                message = f"{reading.quantity}: a percentage threshold needs a limit, and the answer gives none"
+                raise SourceError(Failure.NO_LIMIT, message)
+        return readings
+
+    def consider(self, poll: Poll) -> Finding | None:
+        """What follows from a poll of the active credential; None: nothing ever does, for there is no other.
+
+        Asks the others if it must: that takes at most about 3 times the timeout of a poll.
+        """
+        if self._rule is None:
+            return None
+        started = self._clock.now().steady
+        active = core.health(self._rule, poll.readings, poll.error)
+        plan = core.plan(self._rule, self.labels, self.state, active, started)
+        if active is Health.HEALTHY:
+            self._would = None
+        if not plan.ask:
+            return Finding(Decision(plan.move), self.state)
+        answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
+        found = self._healths(plan, answers)
+        state = self._compared({**answers, self.active: poll})
+        note = _note({self.active: active} | found, state.shared)
+        for target in core.pick(plan, found):
+            if self._clock.now().steady - started > 2 * self._watch.timeout:
+                break
+            again = self._panel.ask((self.active, target), lambda _: False)
+            known = self._healths(plan, again)
+            decision = core.conclude(plan, target, known.get(self.active, _NO_ANSWER), known.get(target, _NO_ANSWER))
+            if decision is not None:
+                return Finding(decision, state, again.get(target), note)
+        return Finding(Decision(plan.move), state, note=note)
+
+    def follow(self, finding: Finding | None, step: Step, now: Now) -> Outcome:
+        """Have `step` do what was decided, or in a dry run only say it."""
+        if finding is None:
+            return Outcome(self.state)
+        decision = finding.decision
+        if decision.move in _CERTAIN:
+            step.any_healthy(decision.move is not Move.NONE_HEALTHY, finding.note)
+        if decision.move is Move.UNCONFIRMED:
+            log.info("Credential failed once, not twice", account=self._watch.account, credential_label=self.active)
+        if decision.move is not Move.SWITCH:
+            return Outcome(finding.state)
+        assert self._rule is not None
+        assert decision.target is not None
+        assert decision.why is not None
+        switch = Switch(self._watch.account, self.active, decision.target, decision.why, now.wall, self._rule.dry_run)
+        if switch.dry_run:
+            return Outcome(finding.state, self._said_only(switch))
+        step.switched(switch, finding.target)
+        return Outcome(evolve(finding.state, label=switch.target, switched_at=now.steady), switch)
+
+    def _said_only(self, switch: Switch) -> Switch | None:
+        """The switch of a dry run, the first time it would happen."""
+        same = self._would is not None and evolve(self._would, at=switch.at) == switch
+        self._would = switch
+        if same:
+            return None
+        log.warning(
+            "Credential would be switched, this is a dry run",
+            account=switch.account,
+            credential_from=switch.origin,
+            credential_to=switch.target,
+            credential_why=switch.why,
+        )
+        return switch
+
+    def review(self, finding: Finding | None) -> FailoverState | None:
+        """Once a day while all is well: ask every credential, and say which spare would be none. None: not now.
+
+        A spare that is found dead when it is needed is found too late.
+        """
+        now = self._clock.now().steady
+        if self._rule is None or finding is None or finding.decision.move is not Move.STAY:
+            return None
+        if self._reviewed is not None and now - self._reviewed < REVIEW_EVERY:
+            return None
+        self._reviewed = now
+        answers = self._panel.ask(self.labels, lambda _: False)
+        for label in self.labels:
+            poll = answers.get(label)
+            health = _NO_ANSWER if poll is None else core.health(self._rule, poll.readings, poll.error)
+            if label != self.active and health is not Health.HEALTHY:
+                cause = "no answer" if poll is None else str(poll.error) if poll.error else None
+                log.warning(
+                    "Spare credential cannot be used", account=self._watch.account, credential_label=label,
+                    health=health, error=cause,
+                )  # fmt: skip
+        return self._compared(answers)
+
+    def accept(self, state: FailoverState) -> None:
+        """From now on this is so: it is stored."""
+        self.state = state
+
+    def _settled(self, plan: Plan, polls: Mapping[str, Poll]) -> bool:
+        """Whether the first of those to be preferred is known: all before it have answered, and it is healthy."""
+        found = self._healths(plan, polls)
+        for label in plan.ask:
+            if label not in found:
+                return False
+            if found[label] is Health.HEALTHY:
+                return True
+        return True
+
+    def _healths(self, plan: Plan, polls: Mapping[str, Poll]) -> dict[str, Health]:
+        assert self._rule is not None
+        clear = plan.why is Why.TOPPED_UP
+        return {label: core.health(self._rule, poll.readings, poll.error, clear=clear) for label, poll in polls.items()}
+
+    def _compared(self, polls: Mapping[str, Poll]) -> FailoverState:
+        values: dict[str, Decimal] = {}
+        for label, poll in polls.items():
+            for reading in poll.readings:
+                if self._rule is not None and reading.quantity == self._rule.quantity and reading.value is not None:
+                    values[label] = reading.value
+        seen, shared = core.compare(self.state, values)
+        for pair in set(shared) - set(self.state.shared):
+            log.warning("Credentials share one balance", account=self._watch.account, credential_labels=pair)
+        return evolve(self.state, seen=seen, shared=shared)
+
+
+def _note(found: Mapping[str, Health], shared: Sequence[Pair]) -> str:
+    """`primary: exhausted, spare1: rejected`."""
+    told = [f"{label}: {health}" for label, health in found.items()]
+    return ", ".join(told + [f"{one} and {other} share one balance" for one, other in shared])
