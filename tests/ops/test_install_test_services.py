@@ -27,13 +27,13 @@ def run(programs: Path, *names: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_where_everything_is_installed_nothing_is_said_or_done(programs):
-    done = run(programs, "faketime", "promtool", "amtool", "apt-get")
+    done = run(programs, "faketime", "promtool", "amtool", "rabbitmq-server", "apt-get")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
-    ("installed", "why"), [(["faketime", "amtool"], "no apt-get here"), (["faketime", "amtool", "apt-get"], "not root")]
+    ("installed", "why"), [(["faketime", "amtool", "rabbitmq-server"], "no apt-get here"), (["faketime", "amtool", "rabbitmq-server", "apt-get"], "not root")]
 )
 def test_where_it_may_not_install_it_says_why_and_what_will_skip(programs, installed, why):
     done = run(programs, *installed)
