@@ -23,17 +23,22 @@ from token_monitor.channels.dingtalk import DingTalk, DingTalkChannel
 from token_monitor.channels.feishu import Feishu, FeishuChannel
 from token_monitor.channels.slack import Slack, SlackChannel
 from token_monitor.channels.stdout import StdoutChannel
+from token_monitor.channels.template import Templated, TemplatedChannel
 from token_monitor.channels.webhook import Webhook, WebhookChannel
 from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Channel
 from token_monitor.core.secret import Secret
+from token_monitor.core.template import Body, Template, UrlTemplate
 from token_monitor.core.time import Seconds
+from token_monitor.core.tools import Tools
 from token_monitor.core.url import Url
 from token_monitor.http import RequestsClient
+from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line
 from token_monitor.output import Output
+from token_monitor.stores.monitor_db import open_monitor_db
 
 PATH = "/services/T000/path-canary?key=query-canary"
 CANARIES = ("path-canary", "query-canary", "secret-canary", "header-canary")
@@ -78,8 +83,17 @@ def feishu(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channe
     return settings, FeishuChannel(settings, http, FixedClock())
 
 
+def template(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Channel]:
+    header = Template.parse("Bearer header-canary", Secret("Bearer header-canary"))
+    place, body = UrlTemplate(url.secret.reveal()), Body({"text": Template.parse("{text}")})
+    settings = Templated(place, headers={"Authorization": header}, body=body, timeout=timeout)  # type: ignore[dict-item]
+    notes = open_monitor_db(None)
+    return settings, TemplatedChannel(settings, Tools("tickets", http, FixedClock(), notes, tls_context))
+
+
 HTTP_CHANNELS = {
     "webhook": Kind(webhook, {"status": 204}),
+    "template": Kind(template, {"status": 201, "body": b'{"ticket": 1}'}),
     "slack": Kind(slack, {"status": 200, "body": b"ok"}),
     "dingtalk": Kind(dingtalk, {"status": 200, "body": b'{"errcode":0,"errmsg":"ok"}'}, people_read),
     "wecom": Kind(wecom, {"status": 200, "body": b'{"errcode":0,"errmsg":"ok"}'}, people_read),

@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.fields import Value, flat
 from token_monitor.core.http import HttpError, Request, Response
 from token_monitor.core.message import Message
-from token_monitor.core.number import to_json
+from token_monitor.core.number import bounded, to_json
 from token_monitor.core.pace import Pace
 from token_monitor.core.secret import MIN_LENGTH, Secret
 from token_monitor.core.template import (
@@ -32,11 +34,21 @@ from token_monitor.core.time import Seconds
 from token_monitor.core.tools import Tools
 
 _TIMEOUT: Final = Seconds(10.0)
-_METHODS: Final = ("POST", "PUT", "PATCH", "GET", "DELETE")
+_LONGEST_ANSWER: Final = 1000
 _OURS: Final = frozenset(("content-length", "host", "idempotency-key"))
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+
+
+class Method(StrEnum):
+    """Of an HTTP request."""
+
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    GET = "GET"
+    DELETE = "DELETE"
 
 
 @frozen
@@ -47,13 +59,11 @@ class Call:
     """
 
     url: UrlTemplate
-    method: str = "POST"
+    method: Method = Method.POST
     headers: Mapping[str, HiddenTemplate] = field(factory=dict)
     body: Body = NOTHING
 
     def __attrs_post_init__(self) -> None:
-        if self.method not in _METHODS:
-            raise ValueError(f"method {self.method}; one of {', '.join(_METHODS)}")
         for name, value in self.headers.items():
             if not _NAME.fullmatch(name):
                 raise ValueError(f"headers with {name!r}; a header name such as Authorization")
@@ -159,7 +169,7 @@ def _request(call: Call, values: Mapping[str, Value], message: Message) -> Reque
         if name.lower() == "content-type":
             headers.pop("Content-Type", None)
         headers[name] = _header(value, values)
-    return Request(call.method, call.url.filled(values), headers, body)
+    return Request(call.method.value, call.url.filled(values), headers, body)
 
 
 def _header(template: Template, values: Mapping[str, Value]) -> Secret | str:
@@ -181,4 +191,16 @@ def _found(body: bytes, path: str) -> Value:
             node = node[int(step)]
         else:
             return None
-    return node if isinstance(node, str | int | Decimal) else None
+    return _kept(node)
+
+
+def _kept(value: object) -> Value:
+    """`value`, if it is of a kind and size that a ticket's number can have."""
+    match value:
+        case str():
+            return value if len(value) <= _LONGEST_ANSWER else None
+        case int() | Decimal():
+            with suppress(ValueError):
+                bounded(Decimal(value))
+                return value
+    return None
