@@ -133,13 +133,16 @@ class Failover:
         """Have `step` do what was decided, or in a dry run only say it."""
         if finding is None:
             return Outcome(self.state)
-        decision = finding.decision
-        if decision.move in _CERTAIN:
-            step.any_healthy(decision.move is not Move.NONE_HEALTHY, finding.note)
-        if decision.move is Move.UNCONFIRMED:
+        move = finding.decision.move
+        outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(finding.state)
+        if move in _CERTAIN:
+            step.any_healthy(move is not Move.NONE_HEALTHY, finding.note)
+        if move is Move.UNCONFIRMED:
             log.info("Credential failed once, not twice", account=self._watch.account, credential_label=self.active)
-        if decision.move is not Move.SWITCH:
-            return Outcome(finding.state)
+        return outcome
+
+    def _switch(self, finding: Finding, step: Step, now: Now) -> Outcome:
+        decision = finding.decision
         assert self._rule is not None
         assert decision.target is not None
         assert decision.why is not None

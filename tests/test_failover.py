@@ -1,0 +1,420 @@
+"""Spare credentials of one account, with scripted providers and a clock that stands still."""
+
+import threading
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from support.watching import CountingTelemetry, FakeClock, MemoryStore, make_watch, make_world, reading
+from token_monitor.core.alert import Alert
+from token_monitor.core.errors import Failure, SourceError
+from token_monitor.core.failover import FailoverRule
+from token_monitor.core.judge import Subject
+from token_monitor.core.reading import Reading
+from token_monitor.core.rules import Bound, Rule
+from token_monitor.core.secret import Secret
+from token_monitor.core.words import Kind, Reason, State, Why
+from token_monitor.monitor import AccountMonitor
+
+REJECTED = SourceError(Failure.REJECTED, "HTTP 401: the provider refuses the credential")
+DOWN = SourceError(Failure.CONNECTION, "no connection")
+
+
+class Accounts:
+    """A source: what it says depends on the credential. A list is a script, of which the last step stays."""
+
+    quantities = ("balance",)
+    host = "provider.test"
+
+    def __init__(self, **says: object) -> None:
+        self.says = says
+        self.asked: list[str] = []
+
+    def fetch(self, credential: Secret, timeout: float) -> Sequence[Reading]:
+        label = credential.reveal().partition("-")[0]
+        self.asked.append(label)
+        said: Any = self.says[label]
+        if isinstance(said, list):
+            said = said.pop(0) if len(said) > 1 else said[0]
+        if callable(said):
+            said = said()
+        if isinstance(said, BaseException):
+            raise said
+        return [said if isinstance(said, Reading) else reading(said)]
+
+
+class Bench:
+    """One account with spares, that can be restarted on the same store."""
+
+    def __init__(
+        self, rule: FailoverRule | None = None, watch: dict[str, object] | None = None, **says: object
+    ) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore()
+        self.telemetry = CountingTelemetry()
+        self.source = Accounts(**says)
+        self.rule = rule or FailoverRule("balance")
+        self.more = watch or {}
+        self.published: list[str] = []
+        self.on_publish: Callable[[], None] = lambda: None
+        self.restart()
+
+    def restart(self) -> None:
+        from attrs import evolve
+
+        spares = [label for label in self.source.says if label != "primary"]
+        watch = make_watch(
+            self.source,
+            resolve=lambda: Secret("primary-secret"),
+            spares={label: (lambda label=label: Secret(f"{label}-secret")) for label in spares},
+            failover=self.rule,
+            **{"timeout": 5.0, **self.more},
+        )
+        world = evolve(make_world(self.clock, self.store, self.telemetry), publisher=self)
+        failover = self.store.failovers().get("facefusion")
+        self.monitor = AccountMonitor(watch, world, self.store.subjects(), 0, failover)
+
+    def credential(self, account: str, resolve: Callable[[], Secret], *, wait: bool = False) -> None:
+        self.published.append(resolve().reveal() + " waited" * wait)
+        self.on_publish()
+
+    def changed(self) -> None: ...
+
+    def poll(self, after: float = 300.0) -> float:
+        self.clock.advance(after)
+        return self.monitor.settle(self.monitor.fetch(scheduled=True))
+
+    @property
+    def active(self) -> str:
+        return self.monitor.view().credential_label
+
+    @property
+    def told(self) -> list[str]:
+        return [f"{alert.headline} ({alert.reason})" for alert in self.store.alerts]
+
+    def alert(self, headline: str) -> Alert:
+        (found,) = [alert for alert in self.store.alerts if alert.headline == headline]
+        return found
+
+
+@pytest.mark.parametrize(
+    ("primary", "why", "first"),
+    [
+        (0, Why.EXHAUSTED, "Token balance exhausted"),
+        (reading(None), Why.EXHAUSTED, "Token balance exhausted"),
+        (reading(9, available=False), Why.EXHAUSTED, "Token balance exhausted"),
+        (-3, Why.ARREARS, "Token balance in arrears"),
+        (REJECTED, Why.REJECTED, "Credential rejected"),
+    ],
+)
+def test_a_credential_that_can_pay_no_more_is_left_at_once(primary: object, why: Why, first: str) -> None:
+    bench = Bench(primary=primary, spare1=100)
+    bench.poll()
+    assert bench.active == "spare1"
+    assert bench.told == [
+        f"{first} (first)",
+        "Credential switched (first)",
+        "Token alert closed (credential_switched)",
+    ]
+    switched = bench.alert("Credential switched")
+    assert switched.level == "warning"
+    assert switched.subject == "facefusion/credential"
+    fields = switched.fields()
+    assert (fields["credential_from"], fields["credential_to"], fields["credential_why"]) == ("primary", "spare1", why)
+    [switch] = bench.store.switches
+    assert (switch.origin, switch.target, switch.why, switch.dry_run) == ("primary", "spare1", why, False)
+
+
+def test_the_new_credential_is_asked_from_then_on_and_after_a_restart_too() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    bench.source.asked.clear()
+    bench.poll()
+    bench.restart()
+    bench.poll()
+    assert set(bench.source.asked) == {"spare1", "primary"}  # the second for the review after the start
+    assert bench.source.asked[:2] == ["spare1", "spare1"] or bench.source.asked.count("spare1") >= 2
+    [view] = bench.monitor.view().quantities
+    assert (view.state, view.balance) == (State.OK, 100)
+    assert len(bench.told) == 3
+
+
+def test_a_switch_takes_one_poll_and_asks_the_two_concerned_twice() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    assert sorted(bench.source.asked) == ["primary", "primary", "spare1", "spare1"]
+
+
+def test_a_balance_below_the_failover_threshold_is_left_too_and_a_spare_below_it_is_passed_over() -> None:
+    bench = Bench(FailoverRule("balance", Bound(Decimal(20))), primary=15, spare1=19, spare2=21)
+    bench.poll()
+    assert bench.active == "spare2"
+    assert bench.told == ["Credential switched (first)"]
+    assert bench.store.switches[0].why is Why.BELOW
+
+
+@pytest.mark.parametrize("bad", [0, -1, REJECTED, DOWN, reading(None), reading(5, available=False), KeyError("x")])
+def test_a_spare_that_is_not_healthy_is_passed_over(bad: object) -> None:
+    bench = Bench(primary=0, spare1=bad, spare2=50)
+    bench.poll()
+    assert bench.active == "spare2"
+
+
+def test_a_failed_poll_is_no_reason_to_switch() -> None:
+    bench = Bench(primary=DOWN, spare1=100)
+    for _ in range(6):
+        bench.poll()
+    assert bench.active == "primary"
+    assert "spare1" not in bench.source.asked
+
+
+def test_one_reading_alone_switches_nothing() -> None:
+    bench = Bench(primary=[0, 100], spare1=100)
+    with capture_logs() as logs:
+        bench.poll()
+    assert bench.active == "primary"
+    assert [line["event"] for line in logs if line["log_level"] == "info"] == ["Credential failed once, not twice"]
+    assert bench.store.switches == []
+
+
+def test_a_spare_that_fails_the_second_time_gives_way_to_the_next() -> None:
+    bench = Bench(primary=0, spare1=[100, 0], spare2=100)
+    bench.poll()
+    assert bench.active == "spare2"
+
+
+def test_with_all_of_them_bad_there_is_one_critical_alert_and_its_end() -> None:
+    bench = Bench(primary=0, spare1=0, spare2=REJECTED)
+    for _ in range(4):
+        bench.poll()
+    assert bench.told == ["Token balance exhausted (first)", "No healthy credential (first)"]
+    none = bench.alert("No healthy credential")
+    assert (none.kind, none.level, none.subject) == (Kind.CREDENTIAL, "critical", "facefusion/credential")
+    text = bench.store.messages[1][0].text
+    assert "primary: exhausted, spare1: exhausted, spare2: rejected" in text
+    assert bench.monitor.view().credential is State.EXHAUSTED
+    bench.source.says["spare1"] = 100
+    bench.poll()
+    assert bench.told[2:] == [
+        "Credential switched (first)",
+        "Token alert closed (credential_switched)",
+        "Credential accepted (recovered)",
+    ]
+    assert bench.monitor.view().credential is State.OK
+
+
+def test_the_alert_about_all_of_them_also_ends_when_the_active_one_is_topped_up() -> None:
+    bench = Bench(primary=0, spare1=0)
+    bench.poll()
+    bench.source.says["primary"] = 100
+    bench.poll()
+    assert bench.told[2:] == ["Token balance recovered (recovered)", "Credential accepted (recovered)"]
+    assert bench.store.messages[-1][0].text == "[INFO] facefusion: a credential can be used again."
+    assert bench.active == "primary"
+
+
+def test_the_primary_is_returned_to_only_if_that_is_wanted() -> None:
+    for back, ends_on in ((False, "spare1"), (True, "primary")):
+        bench = Bench(FailoverRule("balance", back=back), primary=0, spare1=100)
+        bench.poll()
+        bench.source.says["primary"] = 500
+        bench.poll()
+        assert bench.active == ends_on
+        assert [switch.why for switch in bench.store.switches] == [Why.EXHAUSTED, Why.TOPPED_UP][: 1 + back]
+
+
+def test_a_top_up_of_the_primary_rescues_when_nothing_else_is_left_even_if_it_is_not_returned_to() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    bench.source.says |= {"primary": 500, "spare1": 0}
+    bench.poll()
+    assert bench.active == "primary"
+
+
+def test_a_switch_is_no_recovery_and_no_top_up() -> None:
+    """Rule J13."""
+    bench = Bench(FailoverRule("balance", back=True, dwell=0), primary=[2, 0, 0], spare1=5)
+    bench.poll()
+    bench.poll()
+    assert [alert.reason for alert in bench.store.alerts if alert.kind is Kind.ACCOUNT] == [
+        Reason.FIRST,  # critical on the primary
+        Reason.ESCALATED,  # exhausted
+        Reason.CREDENTIAL_SWITCHED,
+        Reason.FIRST,  # low on the spare
+    ]
+    of_spare = bench.store.alerts[-1]
+    assert (of_spare.label, of_spare.subject) == ("spare1", "facefusion/balance")
+    assert of_spare.fields()["credential_label"] == "spare1"
+    assert bench.store.messages[-1][0].text.startswith("[WARNING] facefusion (spare1): 5 calls left")
+    states = bench.store.states
+    left = states[Subject(Kind.ACCOUNT, "facefusion", "balance", "primary")]
+    used = states[Subject(Kind.ACCOUNT, "facefusion", "balance", "spare1")]
+    assert left.standing.episode is None
+    assert set(left.standing.last) == {State.CRITICAL, State.EXHAUSTED}
+    assert set(used.standing.last) == {State.LOW}
+    assert Reason.RECOVERED not in {alert.reason for alert in bench.store.alerts}
+
+
+def test_the_stamps_of_a_credential_are_there_when_it_is_used_again() -> None:
+    bench = Bench(FailoverRule("balance", back=True, dwell=0), primary=0, spare1=100)
+    bench.poll(after=60)
+    bench.source.says["primary"] = 100
+    bench.poll(after=60)
+    assert bench.active == "primary"
+    bench.source.says |= {"primary": 0, "spare1": 0}
+    bench.poll(after=60)
+    exhausted = [alert for alert in bench.store.alerts if alert.state is State.EXHAUSTED and alert.kind is Kind.ACCOUNT]
+    assert len(exhausted) == 1  # within the cooldown it is not said again
+
+
+def test_two_switches_are_never_nearer_than_the_dwell() -> None:
+    bench = Bench(FailoverRule("balance", dwell=60), primary=0, spare1=[100, 100, 0], spare2=100)
+    bench.poll()
+    bench.poll(after=59)
+    assert bench.active == "spare1"
+    bench.poll(after=1)
+    assert bench.active == "spare2"
+
+
+def test_a_dry_run_says_what_it_would_do_once_and_does_nothing() -> None:
+    bench = Bench(FailoverRule("balance", dry_run=True), primary=0, spare1=100)
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.poll()
+    said = [line for line in logs if line["event"] == "Credential would be switched, this is a dry run"]
+    assert len(said) == 1
+    assert (said[0]["credential_from"], said[0]["credential_to"]) == ("primary", "spare1")
+    assert bench.active == "primary"
+    assert bench.told == ["Token balance exhausted (first)"]
+    assert [switch.dry_run for switch in bench.store.switches] == [True]
+    assert set(bench.published) == {"primary-secret"}
+
+
+def test_spares_that_share_a_balance_are_said_to_once_and_shown() -> None:
+    bench = Bench(FailoverRule("balance", Bound(Decimal(5))), primary=0, spare1=100, spare2=100)
+    bench.poll()
+    bench.source.says |= {"spare1": 4, "spare2": 4}
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.poll()
+    said = [line["credential_labels"] for line in logs if line["event"] == "Credentials share one balance"]
+    assert said == [("spare1", "spare2")]
+    assert bench.monitor.view().shared == (("spare1", "spare2"),)
+    assert "spare1 and spare2 share one balance" in bench.store.messages[-1][0].text
+    bench.restart()
+    assert bench.monitor.view().shared == (("spare1", "spare2"),)
+
+
+def test_a_spare_that_hangs_holds_nobody_up_for_longer_than_one_timeout() -> None:
+    release = threading.Event()
+
+    def hang() -> Reading:
+        release.wait(30)
+        return reading(100)
+
+    bench = Bench(watch={"timeout": 0.2}, primary=0, spare1=hang, spare2=100)
+    try:
+        bench.poll()
+        assert bench.active == "spare2"
+        assert bench.source.asked.count("spare1") == 1
+        bench.source.says |= {"spare2": 0}
+        bench.poll()
+        assert bench.source.asked.count("spare1") == 1  # it is not asked again while it hangs
+    finally:
+        release.set()
+
+
+def test_a_healthy_spare_is_not_kept_waiting_by_one_after_it() -> None:
+    release = threading.Event()
+
+    def hang() -> Reading:
+        release.wait(30)
+        return reading(100)
+
+    bench = Bench(watch={"timeout": 30.0}, primary=0, spare1=100, spare2=hang)
+    try:
+        bench.poll()
+        assert bench.active == "spare1"
+    finally:
+        release.set()
+
+
+def test_after_the_start_a_spare_that_would_be_none_is_named_before_it_is_needed() -> None:
+    bench = Bench(primary=100, spare1=REJECTED, spare2=0, spare3=70)
+    with capture_logs() as logs:
+        bench.poll()
+        bench.poll()
+    said = {
+        line["credential_label"]: line["health"] for line in logs if line["event"] == "Spare credential cannot be used"
+    }
+    assert said == {"spare1": "rejected", "spare2": "exhausted"}
+    assert bench.source.asked.count("spare3") == 1
+    bench.poll(after=86400)
+    assert bench.source.asked.count("spare3") == 2
+    assert bench.told == []
+
+
+def test_an_account_without_spares_asks_nothing_more_than_before() -> None:
+    bench = Bench(primary=0)
+    bench.poll()
+    bench.poll()
+    assert bench.source.asked == ["primary", "primary"]
+    assert bench.told == ["Token balance exhausted (first)"]
+
+
+def test_a_label_that_left_the_settings_gives_way_to_the_primary() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    del bench.source.says["spare1"]
+    bench.source.says |= {"primary": 100, "paul": 100}
+    with capture_logs() as logs:
+        bench.restart()
+    assert [line["event"] for line in logs] == ["Credential no longer in the settings"]
+    bench.poll()
+    assert bench.active == "primary"
+
+
+def test_the_new_credential_is_published_before_anybody_is_told() -> None:
+    bench = Bench(primary=0, spare1=100)
+    messages_when_published: list[int] = []
+    bench.on_publish = lambda: messages_when_published.append(len(bench.store.messages))
+    bench.poll()
+    assert bench.published == ["spare1-secret waited", "spare1-secret"]
+    assert messages_when_published == [0, 3]
+
+
+def test_at_the_start_what_the_store_remembers_is_published() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    bench.published.clear()
+    bench.restart()
+    bench.monitor.start()
+    assert bench.published == ["spare1-secret"]
+
+
+def test_a_store_that_fails_leaves_the_old_credential_in_use_and_it_is_published_again() -> None:
+    bench = Bench(primary=0, spare1=100)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no")
+
+    bench.store.commit = refuse  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        bench.poll()
+    assert bench.active == "primary"
+    del bench.store.commit
+    bench.source.says["primary"] = DOWN
+    bench.poll()
+    assert bench.published[-1] == "primary-secret"
+    assert bench.store.switches == []
+
+
+def test_a_percentage_of_a_spare_that_reports_no_limit_makes_it_unreadable_and_nothing_worse() -> None:
+    rules = {"balance": Rule(Bound(Decimal(15), percent=True))}
+    full = reading(90, limit=Decimal(100))
+    bench = Bench(watch={"rules": rules}, primary=reading(0, limit=Decimal(100)), spare1=90, spare2=full)
+    bench.poll()
+    assert bench.active == "spare2"
