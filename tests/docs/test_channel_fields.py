@@ -1,0 +1,43 @@
+"""The page about channels says what templates and programs are given."""
+
+import re
+
+from attrs import evolve
+
+from support.markdown import CHANNELS
+from support.messages import low
+from token_monitor.channels import email, exec, process  # noqa: A004
+from token_monitor.core.fields import NAMES, flat
+from token_monitor.core.time import human_duration
+from token_monitor.core.words import Kind, State
+from token_monitor.stores import notes
+
+
+def test_the_table_of_fields_has_every_field_in_its_order() -> None:
+    assert CHANNELS.table_with("headline").names == list(NAMES)
+
+
+def test_the_fields_that_the_table_gives_to_accounts_only_are_those_that_others_lack() -> None:
+    other = flat(evolve(low(), alert=evolve(low().alert, kind=Kind.CREDENTIAL, state=State.CRITICAL, measured=None)))
+    for name, of, _ in CHANNELS.table_with("headline").rows:
+        assert (of == "`account`") == (other[name.strip("`")] is None), name
+
+
+def test_every_variable_that_the_page_names_is_one_a_program_gets() -> None:
+    given = exec.environment(low())
+    named = set(re.findall(r"`(TM_\w+)`", CHANNELS.prose)) - {"TM_"}
+    assert len(named) >= 2
+    assert named <= set(given)
+
+
+def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
+    for said in (
+        ", ".join(f"`{name}`" for name in exec._INHERITED),
+        f"SIGTERM, {process.GRACE:g} s later SIGKILL",
+        f"The first {process.KEPT // 1024} KiB of each stream",
+        f"| {exec.TRY_AGAIN} | tried again |",
+        f"At most {email.EmailChannel.pace.count} mails in any minute",  # type: ignore[union-attr]
+        f"until {human_duration(notes.KEPT_FOR).removesuffix('d')} days after the end",
+        ", ".join(str(email._PORTS[each]) for each in (email.Security.STARTTLS, email.Security.TLS)) + " or 25",
+    ):
+        assert said in " ".join(CHANNELS.text.split()), said
