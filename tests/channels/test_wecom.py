@@ -8,7 +8,7 @@ import pytest
 from support.messages import low
 from support.robots import WeComRobot
 from token_monitor.channels.robot import Format
-from token_monitor.channels.wecom import HOSTS, WeCom, WeComChannel
+from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.url import Url
 from token_monitor.http import RequestsClient
@@ -22,10 +22,6 @@ def robot() -> Iterator[WeComRobot]:
 
 def channel(robot: WeComRobot, **how: object) -> WeComChannel:
     return WeComChannel(WeCom(Url(robot.address), **how), RequestsClient())
-
-
-def test_the_host_is_known() -> None:
-    assert {"qyapi.weixin.qq.com"} == HOSTS
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,12 @@
 """What can be configured by name, and how it is made. A new channel or source is one line here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
-from token_monitor.channels.alertmanager import Alertmanager, AlertmanagerChannel
-from token_monitor.channels.apprise import Apprise, AppriseChannel
-from token_monitor.channels.dingtalk import HOSTS as DINGTALK_HOSTS
-from token_monitor.channels.dingtalk import DingTalk, DingTalkChannel
-from token_monitor.channels.email import Email, EmailChannel
-from token_monitor.channels.exec import Exec, ExecChannel
-from token_monitor.channels.feishu import HOSTS as FEISHU_HOSTS
-from token_monitor.channels.feishu import Feishu, FeishuChannel
-from token_monitor.channels.kafka import Kafka, KafkaChannel
-from token_monitor.channels.rabbitmq import RabbitMQ, RabbitMQChannel
-from token_monitor.channels.slack import HOSTS as SLACK_HOSTS
-from token_monitor.channels.slack import Slack, SlackChannel
+from attrs import frozen
+
 from token_monitor.channels.stdout import StdoutChannel
-from token_monitor.channels.template import Templated, TemplatedChannel
-from token_monitor.channels.webhook import Webhook, WebhookChannel
-from token_monitor.channels.wecom import HOSTS as WECOM_HOSTS
-from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.config.registry_types import Registry
 from token_monitor.config.settings import AccountSettings, FailoverSettings, Settings
 from token_monitor.core.failover import FailoverRule
@@ -40,32 +27,72 @@ _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] 
     "generic": (JsonEndpoint, JsonEndpointSource),
 }
 
-_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], Channel]]]] = {
-    "webhook": (Webhook, lambda settings, tools: WebhookChannel(settings, tools.http, tools.clock)),
-    "slack": (Slack, lambda settings, tools: SlackChannel(settings, tools.http)),
-    "dingtalk": (DingTalk, lambda settings, tools: DingTalkChannel(settings, tools.http, tools.clock)),
-    "wecom": (WeCom, lambda settings, tools: WeComChannel(settings, tools.http)),
-    "feishu": (Feishu, lambda settings, tools: FeishuChannel(settings, tools.http, tools.clock)),
-    "email": (Email, lambda settings, tools: EmailChannel(settings, tools.tls)),
-    "apprise": (Apprise, lambda settings, _tools: AppriseChannel(settings)),
-    "template": (Templated, TemplatedChannel),
-    "kafka": (Kafka, lambda settings, tools: KafkaChannel(settings, tools.tls)),
-    "rabbitmq": (RabbitMQ, lambda settings, tools: RabbitMQChannel(settings, tools.tls)),
-    "exec": (Exec, lambda settings, _tools: ExecChannel(settings)),
+
+@frozen
+class _Entry:
+    """A channel type: its module under `channels`, its settings type there, and how a channel is made of them.
+
+    The module is imported when the type is used: a sidecar with one channel holds the code of one.
+    """
+
+    module: str
+    settings: str
+    make: Callable[[Any, Any, Tools], Any]
+
+    def load(self) -> Any:
+        return import_module(f"token_monitor.channels.{self.module}")
+
+
+_CHANNELS: Final[Mapping[str, _Entry]] = {
+    "webhook": _Entry("webhook", "Webhook", lambda m, s, tools: m.WebhookChannel(s, tools.http, tools.clock)),
+    "slack": _Entry("slack", "Slack", lambda m, s, tools: m.SlackChannel(s, tools.http)),
+    "dingtalk": _Entry("dingtalk", "DingTalk", lambda m, s, tools: m.DingTalkChannel(s, tools.http, tools.clock)),
+    "wecom": _Entry("wecom", "WeCom", lambda m, s, tools: m.WeComChannel(s, tools.http)),
+    "feishu": _Entry("feishu", "Feishu", lambda m, s, tools: m.FeishuChannel(s, tools.http, tools.clock)),
+    "email": _Entry("email", "Email", lambda m, s, tools: m.EmailChannel(s, tools.tls)),
+    "apprise": _Entry("apprise", "Apprise", lambda m, s, _tools: m.AppriseChannel(s)),
+    "template": _Entry("template", "Templated", lambda m, s, tools: m.TemplatedChannel(s, tools)),
+    "kafka": _Entry("kafka", "Kafka", lambda m, s, tools: m.KafkaChannel(s, tools.tls)),
+    "rabbitmq": _Entry("rabbitmq", "RabbitMQ", lambda m, s, tools: m.RabbitMQChannel(s, tools.tls)),
+    "exec": _Entry("exec", "Exec", lambda m, s, _tools: m.ExecChannel(s)),
 }
 
 # These are told what stands instead of what changed.
-_LEVEL_CHANNELS: Final[Mapping[str, tuple[type, Callable[[Any, Tools], LevelChannel]]]] = {
-    "alertmanager": (Alertmanager, lambda settings, tools: AlertmanagerChannel(settings, tools.http, tools.clock)),
+_LEVEL_CHANNELS: Final[Mapping[str, _Entry]] = {
+    "alertmanager": _Entry(
+        "alertmanager", "Alertmanager", lambda m, s, tools: m.AlertmanagerChannel(s, tools.http, tools.clock)
+    ),
 }
 
 # The robots answer HTTP 200 to what they refuse: through the generic webhook an undelivered alert would count as sent.
 _HOSTS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(SLACK_HOSTS, "slack"),
-    **dict.fromkeys(DINGTALK_HOSTS, "dingtalk"),
-    **dict.fromkeys(WECOM_HOSTS, "wecom"),
-    **dict.fromkeys(FEISHU_HOSTS, "feishu"),
+    "hooks.slack.com": "slack",
+    "hooks.slack-gov.com": "slack",
+    "oapi.dingtalk.com": "dingtalk",
+    "qyapi.weixin.qq.com": "wecom",
+    "open.feishu.cn": "feishu",
+    "open.larksuite.com": "feishu",
 }
+
+
+class _SettingsTypes(Mapping[str, type]):
+    """The settings types of the channels, each imported when it is looked up."""
+
+    _entries: Final[Mapping[str, _Entry]] = {**_CHANNELS, **_LEVEL_CHANNELS}
+
+    def __getitem__(self, name: str) -> type:
+        entry = self._entries[name]
+        settings: type = getattr(entry.load(), entry.settings)
+        return settings
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def _channel_of_host(host: str) -> str:
@@ -74,7 +101,7 @@ def _channel_of_host(host: str) -> str:
 
 REGISTRY: Final = Registry(
     sources={name: settings for name, (settings, _) in _SOURCES.items()},
-    channels={name: settings for name, (settings, _) in (*_CHANNELS.items(), *_LEVEL_CHANNELS.items())},
+    channels=_SettingsTypes(),
     channel_of_host=_channel_of_host,
 )
 
@@ -86,7 +113,7 @@ def make_channels(
     log_format, color = settings.daemon.log_format, shows_color(output)
     stdout = StdoutChannel(output.alert, lambda alert: alert_line(alert, log_format, color=color))
     return {STDOUT: stdout} | {
-        name: _CHANNELS[channel.type][1](channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _made(_CHANNELS[channel.type], channel.options, Tools(name, http, clock, notes, tls_context))
         for name, channel in settings.channels.items()
         if channel.type in _CHANNELS
     }
@@ -97,10 +124,14 @@ def make_level_channels(
 ) -> dict[str, LevelChannel]:
     """Every channel that is told what stands, by name."""
     return {
-        name: _LEVEL_CHANNELS[channel.type][1](channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _made(_LEVEL_CHANNELS[channel.type], channel.options, Tools(name, http, clock, notes, tls_context))
         for name, channel in settings.channels.items()
         if channel.type in _LEVEL_CHANNELS
     }
+
+
+def _made(entry: _Entry, options: object, tools: Tools) -> Any:
+    return entry.make(entry.load(), options, tools)
 
 
 def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:

@@ -25,7 +25,6 @@ from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
-HOSTS: Final = frozenset(("oapi.dingtalk.com",))
 LIMIT: Final = 20_000  # bytes: "message too long, exceed 20000 bytes"
 
 _SIGNS: Final = {"critical": "🔴", "error": "🔴", "warning": "🟠", "info": "🟢", "test": "🔵"}

@@ -25,7 +25,6 @@ from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 from token_monitor.core.words import Kind
 
-HOSTS: Final = frozenset(("open.feishu.cn", "open.larksuite.com"))
 LIMIT: Final = 20_000  # bytes: a request is to have at most 20 KB
 
 _COLORS: Final = {"critical": "red", "error": "red", "warning": "orange", "info": "green", "test": "blue"}

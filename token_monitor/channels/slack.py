@@ -14,8 +14,6 @@ from token_monitor.core.pace import Pace
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
-HOSTS: Final = frozenset(("hooks.slack.com", "hooks.slack-gov.com"))
-
 _TIMEOUT: Final = Seconds(5.0)
 
 # What is wrong with the webhook, whichever message it gets: the messages wait until it is mended.

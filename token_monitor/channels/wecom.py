@@ -17,7 +17,6 @@ from token_monitor.core.pace import Pace
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
-HOSTS: Final = frozenset(("qyapi.weixin.qq.com",))
 LIMITS: Final = {Format.TEXT: 2048, Format.MARKDOWN: 4096}  # bytes of `content`
 
 _COLORS: Final = {"info": "info", "test": "comment"}  # green, grey; all else `warning`, orange
