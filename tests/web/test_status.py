@@ -2,11 +2,14 @@
 
 from decimal import Decimal
 
-from support.web import account, quantity, snapshot
+from attrs import evolve
+
+from support.web import NOON, account, quantity, snapshot
+from token_monitor.core.alert import Switch
 from token_monitor.core.message import Backlog
 from token_monitor.core.number import to_json
 from token_monitor.core.view import entry
-from token_monitor.core.words import State
+from token_monitor.core.words import State, Why
 from token_monitor.web.status import health, readiness, status
 
 
@@ -31,7 +34,27 @@ def test_status_extends_that_object_by_its_episode_and_the_facts_of_the_account(
             "failures": 2,
             "silent": True,
             "credential": "critical",
+            "credential_label": "primary",
+            "credentials_shared": [],
             "last_success": "2026-04-05T12:00:00.000Z",
+        }
+    ]
+
+
+def test_status_says_which_credential_is_used_which_share_a_balance_and_what_was_switched() -> None:
+    switch = Switch("a", "primary", "spare1", Why.EXHAUSTED, NOON)
+    view = evolve(account("a"), credential_label="spare1", shared=(("spare1", "spare2"),))
+    shown = status(evolve(snapshot(view), switches=[switch]), "1")
+    (only,) = shown["accounts"]
+    assert (only["credential_label"], only["credentials_shared"]) == ("spare1", [["spare1", "spare2"]])
+    assert shown["switches"] == [
+        {
+            "at": "2026-04-05T12:00:00.000Z",
+            "account": "a",
+            "from": "primary",
+            "to": "spare1",
+            "why": "exhausted",
+            "dry_run": False,
         }
     ]
 
@@ -63,6 +86,7 @@ def test_the_rest_of_status_is_version_durability_problems_and_channels() -> Non
         "durable": False,
         "problems": ["the scheduler is overdue"],
         "episodes": [],
+        "switches": [],
         "channels": [
             {"name": "stdout", "pending": 0, "dead": 0, "last_error": None},
             {"name": "ops", "pending": 3, "dead": 1, "last_error": "answered HTTP 503"},

@@ -12,6 +12,7 @@ import structlog
 from token_monitor import __version__
 from token_monitor.app import registry
 from token_monitor.app.departed import close_departed
+from token_monitor.app.publishing import make_publisher
 from token_monitor.app.registry import STDOUT
 from token_monitor.clock import SteadyClock
 from token_monitor.config.settings import Settings
@@ -34,6 +35,7 @@ from token_monitor.web.metrics import Metrics
 from token_monitor.web.server import WebServer
 
 TICK: Final = 30.0
+SWITCHES_SHOWN: Final = 20
 PRUNE_EVERY: Final = 3600.0
 DELIVERIES_STOP_WITHIN: Final = 2.0
 OUTPUT_STOPS_WITHIN: Final = 0.2
@@ -61,6 +63,7 @@ class Daemon:
         http = RequestsClient()
         self._workers = self._make_workers(http, output)
         self._levels = self._make_levels(http)
+        self._publisher = make_publisher(settings, self.snapshot, self.clock.now)
         self._monitors = self._make_monitors(http)
         self._store.adopt(self._workers, self._time())
         watches = {monitor.watch.account: monitor.watch for monitor in self._monitors}
@@ -73,7 +76,11 @@ class Daemon:
         self._web_complained = False
 
     def start(self) -> None:
-        """Begin to poll, deliver and serve. The polls first: serving costs a third of the start."""
+        """Begin to publish, poll, deliver and serve. The polls early: serving costs a third of the start."""
+        if self._publisher is not None:
+            self._spawn("publisher", self._publisher.run)
+            for monitor in self._monitors:
+                monitor.start()
         self._spawn("scheduler", self._scheduler.run)
         for name, worker in self._every_worker().items():
             self._spawn(f"channel {name}", worker.run)
@@ -85,6 +92,8 @@ class Daemon:
         self._stopping.set()
         deadline = time.monotonic() + DELIVERIES_STOP_WITHIN
         self._scheduler.stop()
+        if self._publisher is not None:
+            self._publisher.stop()
         if self.web is not None:
             threading.Thread(target=self.web.stop, name="web stop", daemon=True).start()
         for worker in self._every_worker().values():
@@ -98,7 +107,7 @@ class Daemon:
         backlogs = dict.fromkeys(self._workers, Backlog()) | dict(self._store.backlogs())
         backlogs |= {name: worker.backlog() for name, worker in self._levels.items()}
         views = [monitor.view() for monitor in self._monitors]
-        return Snapshot(views, backlogs, self._store.durable, self._problems())
+        return Snapshot(views, backlogs, self._store.durable, self._problems(), self._store.switches(SWITCHES_SHOWN))
 
     def poll_now(self, account: str) -> bool:
         """Poll an account outside its schedule. False: there is none of that name."""
@@ -122,7 +131,8 @@ class Daemon:
         }
 
     def _make_monitors(self, http: HttpClient) -> list[AccountMonitor]:
-        world = World(self.clock, self._store, self._metrics, self._stopping.wait, self._wake, self._route)
+        store, wait = self._store, self._stopping.wait
+        world = World(self.clock, store, self._metrics, wait, self._wake, self._route, self._publisher)
         return registry.make_monitors(self._settings.accounts, world, http)
 
     def _make_web(self) -> WebServer | None:

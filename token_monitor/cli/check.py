@@ -20,7 +20,7 @@ SEVERITY: Final = (0, 1, 3, 2)  # exit statuses, the worst last
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--fail-open", is_flag=True, help="Exit 0 where the balance cannot be read.")
 def check(accounts: Sequence[str], *, as_json: bool, fail_open: bool) -> int:
-    """Poll each account once, without memory or alerts. Works beside a running daemon.
+    """Poll each account once, without memory or alerts, with its primary credential. Works beside a running daemon.
 
     Exit status: 0 ok, 1 low, 2 critical, exhausted or in arrears, 3 unknown or a mistake.
     """
@@ -37,7 +37,10 @@ def check(accounts: Sequence[str], *, as_json: bool, fail_open: bool) -> int:
             raise click.ClickException(f"there is no account {name!r}; there are: {', '.join(known)}")
     configure(Output(sys.stderr.fileno()), "error", "console")
     views = poll([known[name] for name in dict.fromkeys(accounts or known)])
-    lines = [to_json({"accounts": [entry(view) for view in views]})] if as_json else [_line(view) for view in views]
+    if as_json:
+        lines = [to_json({"accounts": [entry(view) for view in views]})]
+    else:
+        lines = [_line(view) + " (credential primary)" * bool(known[view.account].spares) for view in views]
     print_all(lines)
     return max((_status(view, fail_open=fail_open) for view in views), key=SEVERITY.index)
 

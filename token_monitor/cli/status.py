@@ -10,6 +10,8 @@ import click
 from token_monitor.cli.printing import print_all
 from token_monitor.cli.settings import load_daemon_settings
 
+PRIMARY = "primary"  # not imported: `core` would be loaded for one word
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the daemon's JSON.")
@@ -65,4 +67,6 @@ def _account_line(account: Mapping[str, Any]) -> str:
     balance = "balance unknown" if account["balance"] is None else f"{account['balance']} {account['unit']}".rstrip()
     trouble = f" ({account['error']})" if account["error"] else ""
     silent = ", silent mode" if account["silent"] else ""
-    return f"{account['account']}/{account['quantity']}: {account['state']}, {balance}{silent}{trouble}"
+    label = account.get("credential_label", PRIMARY)
+    credential = f", credential {label}" if label != PRIMARY else ""
+    return f"{account['account']}/{account['quantity']}: {account['state']}, {balance}{credential}{silent}{trouble}"

@@ -36,7 +36,7 @@ def expand(tree: Table, registry: Registry, found: Findings) -> Table:
         raw = Items("accounts")
     accounts = Items("accounts", [expansion.account(item) for item in raw if is_table(item, found)])
     _report_duplicates(accounts, found)
-    report_shared_files(accounts, found)
+    report_shared_files(accounts, tree.get("publish"), found)
     expanded: dict[str, Tree] = {"accounts": accounts, "channels": _channels(channels, registry, found)}
     return Table("", {**expanded, **tree.take(["publish"])})
 

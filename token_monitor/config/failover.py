@@ -8,6 +8,7 @@ from token_monitor.config.problems import MISSING, Findings, choice
 from token_monitor.config.tree import Items, Table, Text, Tree, described
 
 MAX_SPARES = 8
+STATUS = "status.json"
 
 
 def expand_spares(account: Table, quantities: Iterable[str], found: Findings) -> None:
@@ -43,13 +44,18 @@ def _labelled(spares: Tree, found: Findings) -> Table:
     return labelled
 
 
-def report_shared_files(accounts: Items, found: Findings) -> None:
-    """Accounts that would publish into one file."""
+def report_shared_files(accounts: Items, publish: Tree | None, found: Findings) -> None:
+    """What would be published into one file."""
     first: dict[str, str] = {}
+    status = publish.get("status") if isinstance(publish, Table) else None
+    if isinstance(status, Text):
+        first[status] = status.path
     for account in accounts:
         failover = account.get("failover") if isinstance(account, Table) else None
         path = failover.get("publish") if isinstance(failover, Table) else None
         if isinstance(path, Text) and path:
+            if path.rpartition("/")[2] == STATUS:
+                found.add(path.path, path.shown, f"another name, for {STATUS} is what is written beside it")
             if path in first:
                 found.add(path.path, path.shown, f"a file of its own, for {first[path]} is the same")
             first.setdefault(path, path.path)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from attrs import field, frozen
 
+from token_monitor.core.alert import Switch
 from token_monitor.core.message import Backlog
 from token_monitor.core.words import PRIMARY, State
 
@@ -60,12 +61,14 @@ class Snapshot:
     """Everything at one moment.
 
     problems: why the daemon is unhealthy, a line each; empty when it is well.
+    switches: of credentials, the newest first.
     """
 
     accounts: Sequence[AccountView]
     backlogs: Mapping[str, Backlog]
     durable: bool
     problems: Sequence[str]
+    switches: Sequence[Switch] = ()
 
     @property
     def ready(self) -> bool:

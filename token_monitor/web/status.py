@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from token_monitor.core.alert import Switch
 from token_monitor.core.time import rfc3339
 from token_monitor.core.view import AccountView, QuantityView, Snapshot, entry
 
@@ -19,6 +20,7 @@ def status(snapshot: Snapshot, version: str) -> dict[str, object]:
             for account in snapshot.accounts
             for subject, episode in account.episodes.items()
         ],
+        "switches": [_switch(switch) for switch in snapshot.switches],
         "channels": [
             {"name": name, "pending": backlog.pending, "dead": backlog.dead, "last_error": backlog.last_error}
             for name, backlog in snapshot.backlogs.items()
@@ -48,7 +50,20 @@ def _entry(account: AccountView, view: QuantityView) -> dict[str, object]:
         "failures": account.failures,
         "silent": account.silent,
         "credential": account.credential.value,
+        "credential_label": account.credential_label,
+        "credentials_shared": [list(pair) for pair in account.shared],
         "last_success": _moment(account.last_success),
+    }
+
+
+def _switch(switch: Switch) -> dict[str, object]:
+    return {
+        "at": rfc3339(switch.at),
+        "account": switch.account,
+        "from": switch.origin,
+        "to": switch.target,
+        "why": switch.why.value,
+        "dry_run": switch.dry_run,
     }
 
 
