@@ -1,0 +1,172 @@
+"""What is published when, and what happens when it cannot be."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from token_monitor.core.secret import Secret
+from token_monitor.publish import Target
+from token_monitor.publisher import FilePublisher
+
+
+class Bench:
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.file = folder / "credential"
+        self.status = folder / "status.json"
+        self.secret = Secret("secret-one")
+        self.state = "ok"
+        self.publisher = FilePublisher(
+            {"a": Target(self.file, **more)}, [Target(self.status, **more)], lambda: {"state": self.state}
+        )
+
+    def want(self) -> None:
+        self.publisher.credential("a", lambda: self.secret)
+        self.publisher.step()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def running(bench: Bench) -> Iterator[Bench]:
+    thread = threading.Thread(target=bench.publisher.run)
+    thread.start()
+    yield bench
+    bench.publisher.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def eventually(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_file_holds_the_credential_and_nothing_else(bench: Bench) -> None:
+    bench.want()
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+def test_a_file_that_is_as_it_should_be_is_left_alone(bench: Bench) -> None:
+    bench.want()
+    before = bench.file.stat()
+    bench.want()
+    assert bench.file.stat() == before
+
+
+def test_a_rotated_credential_is_published_by_the_next_poll(bench: Bench) -> None:
+    bench.want()
+    bench.secret = Secret("secret-two")
+    bench.want()
+    assert bench.file.read_bytes() == b"secret-two"
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text("x"), lambda file: file.chmod(0o666)])
+def test_a_file_that_somebody_removed_or_changed_is_mended_by_the_next_poll(
+    bench: Bench, spoil: Callable[[Path], object]
+) -> None:
+    bench.want()
+    spoil(bench.file)
+    bench.want()
+    assert bench.file.read_bytes() == b"secret-one"
+    assert bench.file.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_account_without_a_file_is_ignored(bench: Bench) -> None:
+    bench.publisher.credential("b", lambda: Secret("another"), wait=True)
+    bench.publisher.step()
+    assert not bench.file.exists()
+
+
+def test_what_cannot_be_written_is_said_once_and_tried_again_each_time(tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    bench = Bench(folder)
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.want()
+        folder.mkdir()
+        bench.want()
+        bench.want()
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("File not published, trying again", "error"),
+        ("Active credential published", "info"),
+        ("File published again", "info"),
+    ]
+    assert logs[0]["error"] == "No such file or directory"
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+def test_a_group_that_does_not_exist_ends_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, group="nobody-has-it")
+    with capture_logs() as logs:
+        bench.want()
+    assert logs[0]["error"] == "there is no group 'nobody-has-it'"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_credential_that_cannot_be_read_leaves_the_file_as_it_was(bench: Bench) -> None:
+    bench.want()
+
+    def unreadable() -> Secret:
+        raise ValueError("/run/secrets/t is empty")
+
+    bench.publisher.credential("a", unreadable)
+    with capture_logs() as logs:
+        bench.publisher.step()
+    assert logs[0]["error"] == "the credential /run/secrets/t is empty"
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+def test_who_waits_returns_when_the_file_is_there(running: Bench) -> None:
+    running.publisher.credential("a", lambda: running.secret, wait=True)
+    assert running.file.read_bytes() == b"secret-one"
+
+
+def test_a_volume_that_hangs_holds_up_who_waits_for_two_seconds_and_no_longer(running: Bench) -> None:
+    release = threading.Event()
+
+    def hang() -> Secret:
+        release.wait(30)
+        return running.secret
+
+    begun = time.monotonic()
+    running.publisher.credential("a", hang, wait=True)
+    took = time.monotonic() - begun
+    release.set()
+    assert 1.9 < took < 4
+    eventually(running.file.exists)
+
+
+def test_the_status_is_written_when_something_changed_and_at_most_once_a_second(running: Bench) -> None:
+    running.publisher.changed()
+    eventually(running.status.exists)
+    first = time.monotonic()
+    running.state = "low"
+    for _ in range(10):
+        running.publisher.changed()
+    eventually(lambda: json.loads(running.status.read_text()) == {"state": "low"})
+    assert time.monotonic() - first > 0.8
+
+
+def test_a_fault_in_the_description_ends_nothing(tmp_path: Path) -> None:
+    def fault() -> dict[str, object]:
+        raise KeyError("x")
+
+    publisher = FilePublisher({"a": Target(tmp_path / "f")}, [Target(tmp_path / "status.json")], fault)
+    publisher.changed()
+    with capture_logs() as logs:
+        publisher.step()
+    assert [line["event"] for line in logs] == ["Internal error"]
+    publisher.credential("a", lambda: Secret("secret-one"))
+    publisher.step()
+    assert (tmp_path / "f").read_bytes() == b"secret-one"
