@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -9,12 +11,14 @@ from threading import Thread
 import pytest
 from attrs import evolve
 
-from support.stored import BALANCE, DAY, block, drain, in_episode, message, names, owed, owing, unblock
+from support.stored import AT, BALANCE, DAY, block, drain, in_episode, message, names, owed, owing, unblock
+from token_monitor.core.alert import Switch
 from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog
 from token_monitor.core.ports import Change
-from token_monitor.core.words import Kind, Reason
+from token_monitor.core.words import Kind, Reason, Why
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
 
 
@@ -429,3 +433,41 @@ def test_a_note_stays_while_its_channel_owes_something_of_the_episode(store: Mon
         store.keep_note(channel, "e1", "ticket 1", 1.0)
     store.prune(30 * DAY)
     assert (store.note("tickets", "e1"), store.note("others", "e1")) == ("ticket 1", None)
+
+
+# Credentials
+
+
+def a_switch(number: int = 0, *, dry_run: bool = False) -> Switch:
+    return Switch("facefusion", "primary", "spare1", Why.EXHAUSTED, AT + timedelta(seconds=number), dry_run)
+
+
+def test_the_active_credential_and_what_was_seen_of_all_are_remembered(store: MonitorDb) -> None:
+    assert store.failovers() == {}
+    state = FailoverState("spare1", 12.5, {"spare1": Decimal("0.10"), "primary": Decimal(0)}, (("primary", "spare1"),))
+    store.commit(Change("facefusion", {BALANCE: SubjectState()}, failover=state), 1.0)
+    store.commit(Change("facefusion", {BALANCE: SubjectState()}, 1), 2.0)
+    assert store.failovers() == {"facefusion": state}
+    assert str(store.failovers()["facefusion"].seen["spare1"]) == "0.10"
+
+
+def test_every_switch_is_in_the_audit_the_newest_first_and_once(store: MonitorDb) -> None:
+    for switch in (a_switch(0), a_switch(1, dry_run=True), a_switch(1, dry_run=True), a_switch(2)):
+        store.commit(Change("facefusion", switch=switch), 1.0)
+    assert list(store.switches(2)) == [a_switch(2), a_switch(1, dry_run=True)]
+    assert len(store.switches(10)) == 3
+
+
+def test_the_audit_keeps_the_newest_thousand(store: MonitorDb) -> None:
+    for number in range(1010):
+        store.commit(Change("facefusion", switch=a_switch(number)), 1.0)
+    kept = store.switches(2000)
+    assert (len(kept), kept[-1]) == (1000, a_switch(10))
+
+
+def test_the_credentials_of_an_account_are_forgotten_with_it(store: MonitorDb) -> None:
+    store.commit(Change("facefusion", {BALANCE: SubjectState()}, failover=FailoverState("spare1")), 1.0)
+    store.forget(["facefusion"], 10.0)
+    assert "facefusion" in store.failovers()
+    store.forget([], 10.0)
+    assert store.failovers() == {}
