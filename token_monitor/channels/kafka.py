@@ -27,6 +27,7 @@ _TIMEOUT: Final = Seconds(10.0)
 _SLICE: Final = 0.25  # the wait for metadata, before we look at the errors met meanwhile
 _PATIENCE: Final = 2.0  # some brokers create a topic when asked for it, and a name may have several addresses
 _PAUSE: Final = 0.05
+_POLL: Final = 0.1  # https://github.com/confluentinc/confluent-kafka-python/issues/2215: above 0.2 all of it is waited
 _IDLE: Final = 5.0
 _LONGEST: Final = 2**31 - 1  # milliseconds, of librdkafka's settings
 _BROKER: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
@@ -171,7 +172,7 @@ class KafkaChannel:
         while (error := self._looked_up(producer, deadline)) is not None:
             name = name_of(error)
             soon = name in MENDED_BY_PEOPLE or "_ALL_BROKERS_DOWN" in map(name_of, self._met)
-            if name == "_AUTHENTICATION" or time.monotonic() >= (patience if soon else deadline):
+            if name == "_AUTHENTICATION" or time.monotonic() + _SLICE >= (patience if soon else deadline):
                 raise failure(self._settings.brokers, self._settings.topic, error)
             time.sleep(_PAUSE)
 
@@ -206,7 +207,7 @@ class KafkaChannel:
         except KafkaException as raised:
             raise failure(self._settings.brokers, self._settings.topic, raised.args[0]) from None
         while not reports and (left := deadline - time.monotonic()) > 0:
-            producer.poll(left)
+            producer.poll(min(left, _POLL))
         if not reports:
             raise failure(
                 self._settings.brokers, self._settings.topic, KafkaError(KafkaError._MSG_TIMED_OUT), ambiguous=True
