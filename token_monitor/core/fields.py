@@ -11,7 +11,8 @@ Value = str | int | Decimal | None
 
 NAMES: Final = (
     "id", "kind", "subject", "account", "quantity", "state", "level", "reason", "trigger", "balance", "threshold",
-    "limit", "unit", "runway_seconds", "episode", "at", "headline", "text",
+    "limit", "unit", "runway_seconds", "credential_label", "credential_from", "credential_to", "credential_why",
+    "episode", "at", "headline", "text",
 )  # fmt: skip
 """Every one there is, whatever the alert is about."""
 
