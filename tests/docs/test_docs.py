@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import token_monitor
-from support.markdown import CHINESE, DOCUMENTS, README, ROOT, Document
+from support.markdown import ARCHITECTURE, CHINESE, DOCUMENTS, README, ROOT, Document
 
 PACKAGE = Path(token_monitor.__file__).parent
 EXECUTED = {
     ("json", "alert-line"), ("json", "answer"), ("json", "webhook"), ("yaml", "config"), ("yaml", "kubernetes"),
-    ("text", "check"), ("http", "request"), ("sh", ""), ("console", ""), ("python", ""),
+    ("text", "check"), ("text", "figures"), ("http", "request"), ("sh", ""), ("console", ""), ("python", ""),
 }  # fmt: skip
 DRAWINGS = {("text", "")}
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fff]")
@@ -89,6 +89,13 @@ def test_every_file_that_a_document_names_exists() -> None:
         for name in names.findall(document.text):
             place = PACKAGE.parent if name.startswith("token_monitor/") else ROOT
             assert (place / name).exists(), f"{document.path}: {name}"
+
+
+def test_the_architecture_has_every_part_of_the_package() -> None:
+    parts = {file.name for file in PACKAGE.glob("*.py") if not file.name.startswith("__")}
+    parts |= {f"{file.parent.name}/" for file in PACKAGE.glob("*/__init__.py")}
+    told = {name for row in ARCHITECTURE.table_with("core/").rows for name in re.findall(r"`([^`]+)`", row[0])}
+    assert told == parts
 
 
 def test_every_quoted_message_is_one_that_the_package_writes() -> None:

@@ -2,7 +2,10 @@
 
 import json
 import re
-from datetime import datetime
+import shlex
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,15 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from support.markdown import CHINESE, README, ROOT, Block, Document, all_blocks
+from support.markdown import CHINESE, OPERATIONS, README, ROOT, Block, Document, all_blocks
 from token_monitor.app.registry import REGISTRY
 from token_monitor.config.load import load
 from token_monitor.config.settings import Settings
-from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.alert import Alert, Measured, Switch
 from token_monitor.core.number import to_json
+from token_monitor.core.ports import Change
 from token_monitor.core.texts import text
-from token_monitor.core.words import Kind, Language, Reason, State, Trigger
+from token_monitor.core.words import Kind, Language, Reason, State, Trigger, Why
 from token_monitor.logs import alert_line
+from token_monitor.stores.monitor_db import open_monitor_db
 
 where = pytest.mark.parametrize
 ERROR = re.compile(r"Last error: (.*?)\. Check")
@@ -95,6 +100,23 @@ def test_the_kinds_and_triggers_that_the_readme_names_are_all() -> None:
         assert set(re.findall(r"`(\w+)`", kinds)) - {"kind"} == {kind.value for kind in Kind}
         (numbers,) = [one for one in paragraphs if "`trigger`" in one]
         assert {trigger.value for trigger in Trigger} <= set(re.findall(r"`(\w+)`", numbers))
+
+
+def test_the_query_for_the_switches_gives_what_was_stored(tmp_path: Path) -> None:
+    (line,) = [block.text for block in OPERATIONS.blocks if "sqlite3" in block.text]
+    _, database, query = shlex.split(line)
+    assert database == "/var/lib/token-monitor/monitor.db"
+    switch = Switch("a", "primary", "spare1", Why.EXHAUSTED, datetime(2026, 4, 5, 10, tzinfo=UTC))
+    store = open_monitor_db(tmp_path)
+    store.commit(Change("a", switch=switch), 0.0)
+    with closing(sqlite3.connect(tmp_path / "monitor.db", timeout=0)) as db:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            db.execute(query)
+        store.close()
+        rows = db.execute(query).fetchall()
+    assert rows == [("2026-04-05T10:00:00.000Z", "a", "primary", "spare1", "exhausted", 0)]
+    told = OPERATIONS.prose.partition("`why` is ")[2].partition(";")[0]
+    assert set(re.findall(r"`(\w+)`", told)) == {why.value for why in Why}
 
 
 @where("readme", [README, CHINESE], ids=lambda document: document.path)

@@ -1,5 +1,8 @@
 """The numbers in the prose are those of the code."""
 
+import ast
+import re
+
 import pytest
 
 from support.markdown import OPERATIONS, README, ROOT, SOURCES, Document
@@ -9,7 +12,7 @@ from token_monitor.core import errors, number, rules, secret
 from token_monitor.core.time import human_duration
 from token_monitor.http import client
 from token_monitor.sources import json_endpoint
-from token_monitor.stores import channels, monitor_db
+from token_monitor.stores import channels, failovers, monitor_db
 
 DAY, HOUR = 86400, 3600
 QUICK = fetcher.QUICK_RETRIES
@@ -20,6 +23,10 @@ QUICK = fetcher.QUICK_RETRIES
     [
         (OPERATIONS, f"pauses {delivery.FIRST_BACKOFF:g} s, then {2 * delivery.FIRST_BACKOFF:g} s"),
         (OPERATIONS, f"up to {delivery.LONGEST_BACKOFF:g} s (±20 %)"),
+        (OPERATIONS, f"alerts that come within {delivery.GATHER:g} seconds"),
+        (OPERATIONS, f"go as one message of {delivery.GROUP_MOST} at most"),
+        (OPERATIONS, f"newest {failovers.SWITCHES_KEPT:,} switches of credentials"),
+        (OPERATIONS, f"lists the newest {daemon.SWITCHES_SHOWN} `switches`"),
         (OPERATIONS, f"one is tried every {delivery.PROBE_EVERY / 60:g} minutes"),
         (OPERATIONS, f"and {delivery.PROBE_EVERY:g} s of waiting"),
         (OPERATIONS, f"it failed {delivery.HOPELESS_AFTER} times"),
@@ -55,6 +62,27 @@ def test_numbers_written_as_words_are_those_of_the_code() -> None:
     assert "at most three times" in SOURCES.prose
     assert len(QUICK) == 2
     assert "at most twice more" in " ".join(SOURCES.prose.split())
+
+
+def printed_by_benchmarks() -> list[str]:
+    """Every text with figures in it, as a pattern."""
+    found = []
+    for file in (ROOT / "benchmarks").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (re.escape(part.value) if isinstance(part, ast.Constant) else r"\S+" for part in node.values)
+                found.append("".join(parts))
+    return found
+
+
+def test_every_figure_is_one_that_a_benchmark_prints_and_meets_what_it_demands() -> None:
+    (block,) = [block for block in README.blocks if block.use == "figures"]
+    for line in block.text.splitlines():
+        assert any(re.fullmatch(pattern, line) for pattern in printed_by_benchmarks()), line
+    (p99,) = re.findall(r"p99 ([\d.]+) ms.*\(p99 <= ([\d.]+) ms\)", block.text)
+    others = re.findall(r"([\d.]+)(?: s| % of a core| KiB an account)? \(<= ([\d.]+)", block.text)
+    assert len(others) + 1 == block.text.count("<=")
+    assert all(float(found) <= float(demanded) for found, demanded in (p99, *others))
 
 
 def test_the_image_is_asked_for_its_health_as_often_as_is_said() -> None:

@@ -15,11 +15,12 @@ from token_monitor.app.registry import REGISTRY
 from token_monitor.config.accounts import INHERITED
 from token_monitor.config.from_environment import ACCOUNT_VARIABLES
 from token_monitor.config.load import DAEMON, load
-from token_monitor.config.settings import AccountSettings, Settings
+from token_monitor.config.settings import AccountSettings, PublishSettings, Settings
 from token_monitor.core.alert import _HEADLINES, Alert
 from token_monitor.core.errors import Failure
+from token_monitor.core.routing import QuietHours, Route
 from token_monitor.core.time import Seconds, human_duration
-from token_monitor.core.words import Reason
+from token_monitor.core.words import Level, Reason, Why
 from token_monitor.sources.dialect import Auth, Extract, JsonEndpoint
 from token_monitor.stores import channels as channel_table
 
@@ -109,6 +110,44 @@ def test_the_table_of_channels_has_every_type_with_its_keys_and_defaults(readme:
             assert {key: cell(default) for key, default in written.items()} == {
                 field.name: default_of(field) for field in attrs.fields(REGISTRY.channels[name])
             }
+
+
+@BOTH
+def test_the_table_of_routing_has_every_key(readme: Document) -> None:
+    table = readme.table_with("quiet_hours")
+    assert table.names == [field.name for field in attrs.fields(Route)]
+    levels, _, _, quiet = (row[2] for row in table.rows)
+    assert set(re.findall(r"`(\w+)`", levels)) == {level.value for level in Level}
+    assert {field.name for field in attrs.fields(QuietHours)} <= set(re.findall(r"`(\w+)`", quiet))
+
+
+@BOTH
+def test_writing_a_key_of_routing_with_its_default_changes_nothing(
+    readme: Document, settings: Callable[..., Settings]
+) -> None:
+    channels = "channels: {c: {type: slack, url: 'https://hooks.slack.com/services/x'%s}}\n"
+    written = {cell(row[0]): cell(row[1]) for row in readme.table_with("quiet_hours").rows if cell(row[1])}
+    assert written == {"send_resolved": "true"}
+    bare = settings(BARE % "" + channels % "")
+    assert settings(BARE % "" + channels % ", send_resolved: true") == bare
+    assert settings(BARE % "" + channels % ", send_resolved: false") != bare
+
+
+@BOTH
+def test_the_keys_of_publish_and_their_defaults_are_named(readme: Document, settings: Callable[..., Settings]) -> None:
+    (told,) = [one for one in readme.prose.split("\n\n") if "`publish`" in one and "`group`" in one]
+    written = dict(re.findall(r"`(\w+)`(?: ?[(（]`?(\w+|–)`?[)）])?", told))
+    del written["publish"]
+    fields = [field.name for field in attrs.fields(PublishSettings)]
+    assert [name for name in written if name in fields] == fields
+    found = settings(BARE % "" + "publish: {status: /run/status.json}\n").publish
+    assert found == PublishSettings(Path("/run/status.json"), written["mode"])  # type: ignore[arg-type]
+
+
+@BOTH
+def test_every_cause_of_a_switch_is_named(readme: Document) -> None:
+    (told,) = [one for one in readme.prose.split("\n\n") if "`credential_why`" in one]
+    assert {why.value for why in Why} == set(re.findall(r"`([a-z_]+)`", told.partition("`credential_why`")[2]))
 
 
 def default_of(field: "attrs.Attribute[object]") -> str:
