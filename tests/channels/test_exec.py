@@ -190,7 +190,7 @@ def test_at_the_timeout_the_whole_process_group_is_ended(
     body = f'{trap}(echo $$ > "$1/leader"; sh -c \'{trap}echo $$ > "$0/child"; while :; do sleep 0.1; done\' "$1")'
     started = time.monotonic()
     error = failure(script(f"echo on its way >&2; {body}", timeout=0.4))
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 8.0
     assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
     assert error.reason.endswith("had not ended after 0.4 s and was stopped: on its way")
     pids = [int((tmp_path / name).read_text()) for name in ("leader", "child")]
@@ -226,7 +226,7 @@ def test_the_end_is_noticed_at_once_without_and_with_process_descriptors(
     started = time.monotonic()
     channel.send(low())
     script("exec >&- 2>&- <&-; sleep 0.1").send(low())
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 8.0
 
 
 def test_nothing_is_left_open(script: Script) -> None:
