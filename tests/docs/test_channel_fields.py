@@ -7,9 +7,10 @@ from attrs import evolve
 from support.markdown import CHANNELS
 from support.messages import low
 from token_monitor.channels import email, exec, process  # noqa: A004
+from token_monitor.core.alert import Switch
 from token_monitor.core.fields import NAMES, flat
 from token_monitor.core.time import human_duration
-from token_monitor.core.words import Kind, State
+from token_monitor.core.words import Kind, State, Why
 from token_monitor.stores import notes
 
 
@@ -17,10 +18,21 @@ def test_the_table_of_fields_has_every_field_in_its_order() -> None:
     assert CHANNELS.table_with("headline").names == list(NAMES)
 
 
-def test_the_fields_that_the_table_gives_to_accounts_only_are_those_that_others_lack() -> None:
-    other = flat(evolve(low(), alert=evolve(low().alert, kind=Kind.CREDENTIAL, state=State.CRITICAL, measured=None)))
+def test_the_fields_are_those_of_the_alerts_that_the_table_names() -> None:
+    account = evolve(low().alert, label="spare1")
+    rejected = evolve(account, kind=Kind.CREDENTIAL, state=State.CRITICAL, measured=None)
+    switch = Switch(account.account, "primary", "spare1", Why.EXHAUSTED, account.at)
+    alerts = {"`account`": account, "`credential`": rejected, "`Credential switched`": evolve(rejected, switch=switch)}
+    given = {of: {name for name, value in flat(evolve(low(), alert=alert)).items() if value is not None}
+             for of, alert in alerts.items()}  # fmt: skip
+    unknown = {"limit", "runway_seconds"}  # of this account
     for name, of, _ in CHANNELS.table_with("headline").rows:
-        assert (of == "`account`") == (other[name.strip("`")] is None), name
+        field = name.strip("`")
+        told = [*given] if of == "all" else of.split(", ")
+        if "`credential`" in told:
+            told.append("`Credential switched`")  # which is of that kind
+        if field not in unknown:
+            assert {of for of in given if field in given[of]} == set(told), name
 
 
 def test_every_variable_that_the_page_names_is_one_a_program_gets() -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support.markdown import OPERATIONS, README, ROOT, SOURCES, Document
-from token_monitor import delivery, fetcher, output, scheduler
+from token_monitor import delivery, fetcher, level, output, scheduler
 from token_monitor.app import daemon
 from token_monitor.core import errors, number, rules, secret
 from token_monitor.core.time import human_duration
@@ -33,6 +33,7 @@ QUICK = fetcher.QUICK_RETRIES
         (OPERATIONS, f"since then {delivery.OTHERS_PASSED} alerts of other subjects passed"),
         (OPERATIONS, f"older than {delivery.EXPIRES_AFTER / DAY:g} days"),
         (OPERATIONS, f"a delivery hangs for {delivery._OVERDUE / 60:g} minutes"),
+        (OPERATIONS, f"(one to Alertmanager: for {level._OVERDUE / 60:g})"),
         (OPERATIONS, f"gone from the settings for {channels.PARKED_FOR / HOUR:g} hours"),
         (OPERATIONS, f"deliveries of a removed channel for {channels.PARKED_FOR / HOUR:g} hours"),
         (OPERATIONS, f"finished deliveries for {channels.KEPT_FOR / DAY:g} days"),
