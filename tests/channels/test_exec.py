@@ -96,7 +96,8 @@ def test_the_environment_is_the_alert_and_path_home_and_lang_and_nothing_of_the_
         "TM_ID": "e-1", "TM_KIND": "account", "TM_SUBJECT": "facefusion/balance", "TM_ACCOUNT": "facefusion",
         "TM_QUANTITY": "balance", "TM_STATE": "low", "TM_LEVEL": "warning", "TM_REASON": "first",
         "TM_TRIGGER": "threshold", "TM_BALANCE": "5", "TM_THRESHOLD": "10", "TM_LIMIT": "", "TM_UNIT": "calls",
-        "TM_RUNWAY_SECONDS": "", "TM_EPISODE": "e", "TM_AT": "2026-04-05T10:00:00.000Z",
+        "TM_RUNWAY_SECONDS": "", "TM_CREDENTIAL_LABEL": "", "TM_CREDENTIAL_FROM": "", "TM_CREDENTIAL_TO": "",
+        "TM_CREDENTIAL_WHY": "", "TM_EPISODE": "e", "TM_AT": "2026-04-05T10:00:00.000Z",
         "TM_HEADLINE": "Token balance low", "TM_TEXT": low().text,
     }  # fmt: skip
 
