@@ -4,6 +4,7 @@ What tests measured (`record_property("figure", …)`) is printed at the end, wi
 """
 
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 import pytest
 import structlog
@@ -32,3 +33,9 @@ def _figures(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, ()):
             yield from (str(value) for name, value in report.user_properties if name == "figure")
+
+
+@pytest.fixture
+def no_other_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that other tests left alive would mask more than this one expects."""
+    monkeypatch.setattr("token_monitor.core.secret._alive", WeakValueDictionary())

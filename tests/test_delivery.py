@@ -231,6 +231,7 @@ def test_a_channel_that_stays_away_for_a_day_loses_what_was_parked() -> None:
     assert bench.dead == 1
 
 
+@pytest.mark.usefixtures("no_other_secrets")
 def test_the_id_of_an_alert_that_failed_is_readable_in_the_log() -> None:
     from support.messages import FixedClock, low
     from support.receiver import Receiver

@@ -96,6 +96,21 @@ def test_a_refused_group_is_dissolved_and_only_the_culprit_dies() -> None:
     assert (bench.pending, bench.dead) == (0, 1)
 
 
+def test_a_group_that_keeps_failing_is_dissolved_and_only_the_culprit_is_given_up() -> None:
+    def answer(message: Message) -> ChannelError | None:
+        return DOWN if "poison" in message.text else None
+
+    bench = DeliveryBench(answer, pace=Pace(20, 60.0))
+    for name in ("a", "poison", "b"):
+        bench.raise_alert(name)
+    for number in range(60):
+        bench.run(60)
+        bench.raise_alert(f"other {number}")
+    bench.run(3600)
+    assert {"a", "b"} <= {alert.account for alert in bench.channel.arrived}
+    assert (bench.pending, bench.dead) == (0, 1)
+
+
 def test_the_order_of_a_subject_holds_within_and_across_groups() -> None:
     bench = DeliveryBench(pace=PACE)
     for number in range(GROUP_MOST):

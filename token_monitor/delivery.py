@@ -142,7 +142,7 @@ class ChannelWorker:
         if hopeless_since is None and error.scope is Scope.RETRY and delivery.failures + 1 >= HOPELESS_AFTER:
             hopeless_since = now
         why = self._verdict(delivery, error, now)
-        if why == REFUSED and delivery.members:
+        if why is not None and delivery.members:
             self._outbox.failed(delivery, error, None, now)
             self._outbox.dissolve(delivery)  # one of them may be the cause; the others must not die of it
         elif why is not None:

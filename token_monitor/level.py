@@ -19,7 +19,8 @@ SYNC_EVERY: Final = 60.0
 RESOLVED_REPEATED: Final = 300.0
 FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 60.0
-PROBE_EVERY: Final = 300.0
+PROBE_EVERY: Final = 60.0
+LONGEST_SILENCE: Final = 150.0  # what stands ends at the receiver 5 minutes after it was last told
 _LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
 _OVERDUE: Final = 120.0
 
@@ -164,7 +165,7 @@ class LevelWorker:
             wait *= random.uniform(0.8, 1.2)  # noqa: S311
             self._failures += 1
         if error.retry_after is not None:
-            wait = max(error.retry_after, FIRST_BACKOFF)
+            wait = min(max(error.retry_after, FIRST_BACKOFF), LONGEST_SILENCE)
         self._last_error = error.reason
         self._resume_at = self._clock.now().steady + wait
         log.warning(

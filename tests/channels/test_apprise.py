@@ -17,6 +17,8 @@ from token_monitor.core.time import Seconds
 
 CANARIES = ("path-canary", "user-canary", "pass-canary", "query-canary")
 
+pytestmark = pytest.mark.usefixtures("no_other_secrets")
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:

@@ -158,10 +158,11 @@ def test_any_other_status_gives_the_alert_up_with_the_first_line_of_standard_err
     assert error.reason.endswith(f"/script exited with {status}: no such pager")
 
 
-def test_a_signal_gives_the_alert_up(script: Script) -> None:
-    error = failure(script("kill -9 $$"))
-    assert error.scope is Scope.MESSAGE
-    assert error.reason.endswith("/script was ended by SIGKILL")
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143"], ids=["by a signal", "as a shell reports one"])
+def test_what_a_signal_ended_is_tried_again_for_it_may_have_ended_us_too(script: Script, end: str) -> None:
+    error = failure(script(end))
+    assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
+    assert "SIGTERM" in error.reason
 
 
 def test_what_a_program_says_is_bounded_redacted_and_printable(script: Script) -> None:

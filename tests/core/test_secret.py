@@ -23,6 +23,8 @@ from token_monitor.core.secret import Secret, redact
 
 CANARY = "canary-7f3a9c"
 
+pytestmark = pytest.mark.usefixtures("no_other_secrets")
+
 
 @frozen
 class Holder:

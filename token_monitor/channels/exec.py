@@ -43,7 +43,7 @@ class Exec:
 
 
 class ExecChannel:
-    """Delivered is exit status 0. 75 is tried again; any other, and a signal, gives this alert up."""
+    """Delivered is exit status 0. 75, and what a signal ended, is tried again; any other gives this alert up."""
 
     pace: Final[Pace | None] = None
 
@@ -72,11 +72,18 @@ class ExecChannel:
         if ended.code is None:
             reason = f"{self._program} had not ended after {self._timeout:g} s and was stopped{because}"
             return ChannelError(Scope.RETRY, reason, ambiguous=True)
-        if ended.code < 0:
-            reason = f"{self._program} was ended by {_signal(-ended.code)}{because}"
-            return ChannelError(Scope.MESSAGE, reason, ambiguous=True)
+        if (number := _ending_signal(ended.code)) is not None:
+            # often the same that ends us: a service manager tells the whole group
+            return ChannelError(Scope.RETRY, f"{self._program} was ended by {_signal(number)}{because}", ambiguous=True)
         scope = Scope.RETRY if ended.code == TRY_AGAIN else Scope.MESSAGE
         return ChannelError(scope, f"{self._program} exited with {ended.code}{because}")
+
+
+def _ending_signal(code: int) -> int | None:
+    """The signal that ended it; a shell reports that of its child as 128 and more (POSIX, 2.8.2)."""
+    if code < 0:
+        return -code
+    return code - 128 if 128 < code < 128 + signal.NSIG else None
 
 
 def environment(message: Message) -> Mapping[str, str]:

@@ -139,9 +139,9 @@ def failed(db: sqlite3.Connection, delivery: Delivery, error: ChannelError, hope
 
 
 def dissolve(db: sqlite3.Connection, delivery: Delivery) -> None:
-    """Have the members of a group go one by one from now on."""
+    """Have the members of a group go one by one from now on, each with a clean slate: one of them may be the cause."""
     db.executemany(
-        f"UPDATE outbox SET batch = NULL, alone = 1 WHERE {_OWED}",  # noqa: S608
+        f"UPDATE outbox SET batch = NULL, alone = 1, failures = 0, hopeless_since = NULL WHERE {_OWED}",  # noqa: S608
         [_identity(part) for part in delivery.parts],
     )
 
