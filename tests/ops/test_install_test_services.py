@@ -33,7 +33,11 @@ def test_where_everything_is_installed_nothing_is_said_or_done(programs):
 
 
 @pytest.mark.parametrize(
-    ("installed", "why"), [(["faketime", "amtool", "rabbitmq-server"], "no apt-get here"), (["faketime", "amtool", "rabbitmq-server", "apt-get"], "not root")]
+    ("installed", "why"),
+    [
+        (["faketime", "amtool", "rabbitmq-server"], "no apt-get here"),
+        (["faketime", "amtool", "rabbitmq-server", "apt-get"], "not root"),
+    ],
 )
 def test_where_it_may_not_install_it_says_why_and_what_will_skip(programs, installed, why):
     done = run(programs, *installed)

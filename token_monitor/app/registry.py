@@ -1,7 +1,9 @@
 """What can be configured by name, and how it is made. A new channel or source is one line here."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from attrs import frozen
@@ -12,7 +14,7 @@ from token_monitor.config.settings import AccountSettings, FailoverSettings, Set
 from token_monitor.core.failover import FailoverRule
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Channel, Clock, EpisodeNotes, LevelChannel, Source
-from token_monitor.core.tools import Tools
+from token_monitor.core.tools import ChannelType, Tools
 from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line, shows_color
 from token_monitor.monitor import AccountMonitor
@@ -22,6 +24,7 @@ from token_monitor.sources.json_endpoint import JsonEndpointSource
 from token_monitor.watch import Watch, World
 
 STDOUT: Final = "stdout"
+ENTRY_POINTS: Final = "token_monitor.channels"
 
 _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] = {
     "generic": (JsonEndpoint, JsonEndpointSource),
@@ -38,9 +41,6 @@ class _Entry:
     module: str
     settings: str
     make: Callable[[Any, Any, Tools], Any]
-
-    def load(self) -> Any:
-        return import_module(f"token_monitor.channels.{self.module}")
 
 
 _CHANNELS: Final[Mapping[str, _Entry]] = {
@@ -78,21 +78,41 @@ _HOSTS: Final[Mapping[str, str]] = {
 class _SettingsTypes(Mapping[str, type]):
     """The settings types of the channels, each imported when it is looked up."""
 
-    _entries: Final[Mapping[str, _Entry]] = {**_CHANNELS, **_LEVEL_CHANNELS}
-
     def __getitem__(self, name: str) -> type:
-        entry = self._entries[name]
-        settings: type = getattr(entry.load(), entry.settings)
-        return settings
+        return _plugin(name).settings
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in _CHANNELS or name in _LEVEL_CHANNELS or name in _third_party()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._names())
+
+    @staticmethod
+    def _names() -> list[str]:
+        return [*_CHANNELS, *_LEVEL_CHANNELS, *_third_party()]
+
+
+@cache
+def _third_party() -> Mapping[str, EntryPoint]:
+    """Channels of other packages, by name; ours cannot be replaced."""
+    return {
+        point.name: point
+        for point in entry_points(group=ENTRY_POINTS)
+        if point.name not in (STDOUT, *_CHANNELS, *_LEVEL_CHANNELS)
+    }
+
+
+def _plugin(name: str) -> ChannelType:
+    """Raises KeyError: there is no channel of that name."""
+    entry = _CHANNELS.get(name) or _LEVEL_CHANNELS.get(name)
+    if entry is None:
+        plugin: ChannelType = _third_party()[name].load()
+        return plugin
+    module = import_module(f"token_monitor.channels.{entry.module}")
+    return ChannelType(getattr(module, entry.settings), partial(entry.make, module))
 
 
 def _channel_of_host(host: str) -> str:
@@ -113,9 +133,9 @@ def make_channels(
     log_format, color = settings.daemon.log_format, shows_color(output)
     stdout = StdoutChannel(output.alert, lambda alert: alert_line(alert, log_format, color=color))
     return {STDOUT: stdout} | {
-        name: _made(_CHANNELS[channel.type], channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _plugin(channel.type).make(channel.options, Tools(name, http, clock, notes, tls_context))
         for name, channel in settings.channels.items()
-        if channel.type in _CHANNELS
+        if channel.type not in _LEVEL_CHANNELS
     }
 
 
@@ -124,14 +144,10 @@ def make_level_channels(
 ) -> dict[str, LevelChannel]:
     """Every channel that is told what stands, by name."""
     return {
-        name: _made(_LEVEL_CHANNELS[channel.type], channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _plugin(channel.type).make(channel.options, Tools(name, http, clock, notes, tls_context))
         for name, channel in settings.channels.items()
         if channel.type in _LEVEL_CHANNELS
     }
-
-
-def _made(entry: _Entry, options: object, tools: Tools) -> Any:
-    return entry.make(entry.load(), options, tools)
 
 
 def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 from attrs import frozen
 
@@ -23,3 +24,17 @@ class Tools:
     clock: Clock
     notes: EpisodeNotes
     tls: Callable[[], ssl.SSLContext]
+
+
+@frozen
+class ChannelType:
+    """A kind of channel, as an entry point of the group `token_monitor.channels` names one.
+
+    settings: a frozen attrs class. Its fields are the keys of the channel in YAML, each of a type that is built in
+        (str, int, bool, Decimal, an enum, a list or a mapping of them), or `core.secret.Secret`, `core.time.Seconds`,
+        `core.url.Url`, or a class with `parse(text)` that raises ValueError with what is allowed.
+    make: the channel for such settings; it implements `core.ports.Channel`.
+    """
+
+    settings: type
+    make: Callable[[Any, Tools], Any]
