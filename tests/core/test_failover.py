@@ -114,10 +114,17 @@ def test_there_is_a_time_between_two_switches() -> None:
 
 
 def test_only_healthy_ones_are_picked_in_the_order_of_the_plan() -> None:
-    asked = Plan(Move.NONE_HEALTHY, ("spare1", "spare2", "spare3"), Why.EXHAUSTED)
+    asked = Plan(Move.NONE_HEALTHY, ("spare1", "spare2", "spare3"), Why.BELOW)
     found = {"spare3": Health.HEALTHY, "spare1": Health.BELOW, "spare2": Health.HEALTHY}
     assert list(pick(asked, found)) == ["spare2", "spare3"]
     assert list(pick(asked, {})) == []
+
+
+@pytest.mark.parametrize("why", [Why.EXHAUSTED, Why.ARREARS, Why.REJECTED])
+def test_where_the_active_one_cannot_pay_at_all_a_little_is_better_than_nothing(why: Why) -> None:
+    asked = Plan(Move.NONE_HEALTHY, ("spare1", "spare2", "spare3"), why)
+    found = {"spare3": Health.HEALTHY, "spare1": Health.BELOW, "spare2": Health.EXHAUSTED}
+    assert list(pick(asked, found)) == ["spare3", "spare1"]
 
 
 @pytest.mark.parametrize("active", Health)
@@ -127,7 +134,7 @@ def test_a_switch_needs_both_to_say_the_same_again(active: Health, found: Health
     decision = conclude(asked, "spare1", active, found)
     if active in (Health.HEALTHY, Health.UNREADABLE):
         assert decision == Decision(Move.UNCONFIRMED)
-    elif found is Health.HEALTHY:
+    elif found is Health.HEALTHY or (found is Health.BELOW and active is not Health.BELOW):
         assert decision == Decision(Move.SWITCH, "spare1", Why.EXHAUSTED)
     else:
         assert decision is None
@@ -146,7 +153,7 @@ def test_the_way_back_asks_nothing_of_the_spare(active: Health) -> None:
         ([(9, 9)], False),
         ([(9, 9), (9, 9)], False),
         ([(9, 9), (7, 7)], True),
-        ([(9, 9), (0, 0)], True),
+        ([(9, 9), (0, 0)], False),
         ([(9, 8), (7, 7)], False),
         ([(9, 8), (7, 6)], False),
         ([(0, 0), (100, 100)], False),

@@ -152,23 +152,30 @@ def plan(rule: FailoverRule, labels: Sequence[str], state: FailoverState, active
 
 
 def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
-    """Those of whom it asked that are healthy, in its order."""
-    return (label for label in plan.ask if found.get(label) is Health.HEALTHY)
+    """Those of whom it asked that will do, in its order, the best first."""
+    desperate = plan.why in (Why.EXHAUSTED, Why.ARREARS, Why.REJECTED)
+    return (label for health in _good_enough(desperate) for label in plan.ask if found.get(label) is health)
+
+
+def _good_enough(desperate: bool) -> Sequence[Health]:
+    """A little is better than nothing: where the active one cannot pay at all, one that is below its limit will do."""
+    return (Health.HEALTHY, Health.BELOW) if desperate else (Health.HEALTHY,)
 
 
 def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision | None:
     """The decision after both were asked once more; None: `target` will not do, the next may."""
     if plan.why is not Why.TOPPED_UP and active in (Health.HEALTHY, Health.UNREADABLE):
         return Decision(Move.UNCONFIRMED)
-    return Decision(Move.SWITCH, target, plan.why) if found is Health.HEALTHY else None
+    desperate = plan.why is not Why.TOPPED_UP and active is not Health.BELOW
+    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
 
 
 def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], tuple[Pair, ...]]:
     """`seen` and `shared` after these values were read at one moment.
 
     Two credentials share a balance if both had one value, and at a later moment both one lower value: spent, as far as
-    anybody can see from outside. A rise proves nothing, for two accounts may be topped up alike. Values that differ
-    prove the opposite.
+    anybody can see from outside. A rise proves nothing, for two accounts may be topped up alike, nor does an end at 0,
+    where all meet. Values that differ prove the opposite.
     """
     shared = set(state.shared)
     for pair in combinations(sorted(values), 2):
@@ -176,6 +183,6 @@ def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mappin
         before = state.seen.get(one)
         if values[one] != values[other]:
             shared.discard(pair)
-        elif before is not None and before == state.seen.get(other) and values[one] < before:
+        elif before is not None and before == state.seen.get(other) and 0 < values[one] < before:
             shared.add(pair)
     return {**state.seen, **values}, tuple(sorted(shared))
