@@ -1,0 +1,39 @@
+"""Every counterpart there is."""
+
+import shutil
+from collections.abc import Mapping
+
+from support.campaign.brokers import KafkaCounterpart, RabbitCounterpart
+from support.campaign.counterpart import Counterpart
+from support.campaign.http_counterparts import (
+    DingTalkCounterpart,
+    FeishuCounterpart,
+    SlackCounterpart,
+    TemplateCounterpart,
+    WebhookCounterpart,
+    WeComCounterpart,
+)
+from support.campaign.local_counterparts import EmailCounterpart, ExecCounterpart
+
+COUNTERPARTS: Mapping[str, type[Counterpart]] = {
+    each.name: each
+    for each in (
+        WebhookCounterpart,
+        TemplateCounterpart,
+        SlackCounterpart,
+        DingTalkCounterpart,
+        WeComCounterpart,
+        FeishuCounterpart,
+        EmailCounterpart,
+        ExecCounterpart,
+        KafkaCounterpart,
+        RabbitCounterpart,
+    )
+}
+
+
+def missing(name: str) -> str | None:
+    """Why it cannot be run here."""
+    if name == RabbitCounterpart.name and shutil.which("rabbitmq-server") is None:
+        return "rabbitmq-server is not installed; scripts/install-test-services installs it on Debian"
+    return None
