@@ -118,7 +118,8 @@ class Failover:
         answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
         found = self._healths(plan, answers)
         state = self._compared({**answers, self.active: poll})
-        note = _note({self.active: active} | found, state.shared)
+        healths = {self.active: active} | found
+        note = _note({label: healths.get(label, _NO_ANSWER) for label in self.labels}, state.shared)
         for target in core.pick(plan, found):
             if self._clock.now().steady - started > 2 * self._watch.timeout:
                 break

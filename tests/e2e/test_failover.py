@@ -51,7 +51,9 @@ def shared(tmp_path: Path) -> Path:
     return folder
 
 
-def config(site: Site, purses: Purses, shared: Path, more: str = "", channels: str = "") -> dict[str, str]:
+def config(
+    site: Site, purses: Purses, shared: Path, more: str = "", channels: str = "", timeout: int = 5
+) -> dict[str, str]:
     return site.yaml(
         f"""
 accounts:
@@ -60,7 +62,7 @@ accounts:
     credential: ${{PRIMARY}}
     spares: ["${{SPARE1}}", "${{SPARE2}}"]
     interval: 0.2
-    timeout: 1
+    timeout: {timeout}
     thresholds: {{warning: 10}}
     failover: {{publish: {shared}/credential, dwell: 0{more}}}
 channels:
@@ -115,6 +117,7 @@ def test_a_restart_goes_on_with_the_spare_and_publishes_it_again(site: Site, pur
     purses.purses["primary"] = 0
     daemon = site.start(config(site, purses, shared))
     site.posted(3)
+    daemon.entry(msg="Spare credential cannot be used", credential_label="primary")
     daemon.kill()
     (shared / "credential").write_text("what somebody left there")
     purses.purses["spare1"] = Answer(503)
@@ -161,7 +164,7 @@ def test_a_program_that_is_restarted_by_the_alert_finds_the_new_credential(
 def test_a_spare_that_hangs_does_not_keep_the_next_from_being_used(site: Site, purses: Purses, shared: Path) -> None:
     purses.purses |= {"primary": Answer(401), "spare1": Answer(delay=60)}
     begun = time.monotonic()
-    daemon = site.start(config(site, purses, shared))
+    daemon = site.start(config(site, purses, shared, timeout=1))
     daemon.entry(msg="Credential switched", credential_to="spare2")
     assert time.monotonic() - begun < 8
     assert [line["msg"] for line in daemon.entries(account="facefusion", level="critical")] == ["Credential rejected"]
