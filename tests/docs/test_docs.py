@@ -10,7 +10,8 @@ from support.markdown import ARCHITECTURE, CHINESE, DOCUMENTS, README, ROOT, Doc
 
 PACKAGE = Path(token_monitor.__file__).parent
 EXECUTED = {
-    ("json", "alert-line"), ("json", "answer"), ("json", "webhook"), ("yaml", "config"), ("yaml", "kubernetes"),
+    ("json", "alert-line"), ("json", "answer"), ("json", "webhook"), ("json", "status"),
+    ("yaml", "config"), ("yaml", "kubernetes"),
     ("text", "check"), ("text", "figures"), ("http", "request"), ("sh", ""), ("console", ""), ("python", ""),
 }  # fmt: skip
 DRAWINGS = {("text", "")}

@@ -99,9 +99,9 @@ class Document:
 
 
 README, CHINESE = (Document(path) for path in READMES)
-PAGES = ("sources", "channels", "operations", "architecture")
-SOURCES, CHANNELS, OPERATIONS, ARCHITECTURE = (Document(f"docs/{name}.md") for name in PAGES)
-DOCUMENTS = (README, CHINESE, SOURCES, CHANNELS, OPERATIONS, ARCHITECTURE)
+PAGES = ("sources", "channels", "failover", "operations", "architecture")
+SOURCES, CHANNELS, FAILOVER, OPERATIONS, ARCHITECTURE = (Document(f"docs/{name}.md") for name in PAGES)
+DOCUMENTS = (README, CHINESE, SOURCES, CHANNELS, FAILOVER, OPERATIONS, ARCHITECTURE)
 
 
 def all_blocks(language: str, use: str | None = None) -> list[Block]:
