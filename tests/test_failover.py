@@ -1,14 +1,18 @@
 """Spare credentials of one account, with scripted providers and a clock that stands still."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from attrs import evolve
 from structlog.testing import capture_logs
 
 from support.watching import CountingTelemetry, FakeClock, MemoryStore, make_watch, make_world, reading
+from token_monitor.app.departed import close_departed
+from token_monitor.clock import SteadyClock
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.failover import FailoverRule
@@ -18,6 +22,7 @@ from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import Kind, Reason, State, Why
 from token_monitor.monitor import AccountMonitor
+from token_monitor.scheduler import WORKERS, Scheduler
 
 REJECTED = SourceError(Failure.REJECTED, "HTTP 401: the provider refuses the credential")
 DOWN = SourceError(Failure.CONNECTION, "no connection")
@@ -46,6 +51,15 @@ class Accounts:
         return [said if isinstance(said, Reading) else reading(said)]
 
 
+class Keeping:
+    """A store that forgets nothing."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.subjects, self.commit = store.subjects, store.commit
+
+    def forget(self, accounts_kept: object, before: float) -> None: ...
+
+
 class Bench:
     """One account with spares, that can be restarted on the same store."""
 
@@ -63,8 +77,6 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        from attrs import evolve
-
         spares = [label for label in self.source.says if label != "primary"]
         watch = make_watch(
             self.source,
@@ -98,6 +110,13 @@ class Bench:
     def alert(self, headline: str) -> Alert:
         (found,) = [alert for alert in self.store.alerts if alert.headline == headline]
         return found
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -376,8 +395,30 @@ def test_a_label_that_left_the_settings_gives_way_to_the_primary() -> None:
     with capture_logs() as logs:
         bench.restart()
     assert [line["event"] for line in logs] == ["Credential no longer in the settings"]
+    bench.monitor.start()
+    assert bench.store.failovers()["facefusion"].label == "primary"
+    assert bench.published[-1] == "primary-secret"
     bench.poll()
     assert bench.active == "primary"
+
+
+def test_what_was_open_for_a_credential_that_left_the_settings_is_closed() -> None:
+    bench = Bench(FailoverRule("balance", dwell=0), primary=0, spare1=5)
+    bench.poll()
+    bench.source.says["spare1"] = REJECTED
+    bench.poll()
+    assert bench.told[3:] == [
+        "Token balance low (first)",
+        "Credential rejected (first)",
+        "No healthy credential (first)",
+    ]
+    watch = make_watch(bench.source)
+    close_departed({"facefusion": watch}, Keeping(bench.store), bench.clock.now(), lambda _: ["stdout"])
+    assert sorted(bench.told[6:]) == [
+        "Token alert closed (credential_switched)",
+        "Token alert closed (credential_switched)",
+        "Token alert closed (rule_changed)",
+    ]
 
 
 def test_the_new_credential_is_published_before_anybody_is_told() -> None:
@@ -421,3 +462,41 @@ def test_a_percentage_of_a_spare_that_reports_no_limit_makes_it_unreadable_and_n
     bench = Bench(watch={"rules": rules}, primary=reading(0, limit=Decimal(100)), spare1=90, spare2=full)
     bench.poll()
     assert bench.active == "spare2"
+
+
+def test_accounts_that_look_for_another_credential_do_not_fail_the_polls_of_others() -> None:
+    release = threading.Event()
+
+    def hang() -> Reading:
+        release.wait(30)
+        return reading(100)
+
+    clock, store, telemetry = SteadyClock(), MemoryStore(), CountingTelemetry()
+    world = make_world(clock, store, telemetry)
+    monitors = []
+    for number in range(WORKERS + 1):
+        source = Accounts(primary=0 if number < WORKERS else 50, spare1=hang)
+        source.host = f"host{number}"
+        watch = make_watch(
+            source,
+            f"a{number:02}",
+            resolve=lambda: Secret("primary-secret"),
+            spares={"spare1": lambda: Secret("spare1-secret")} if number < WORKERS else {},
+            failover=FailoverRule("balance"),
+        )
+        monitors.append(AccountMonitor(watch, world, {}, 0))
+    scheduler = Scheduler(monitors, lambda: clock.now().steady)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    try:
+        last = f"a{WORKERS:02}"
+        eventually(lambda: sum("spare1" in monitor.watch.source.asked for monitor in monitors) == WORKERS)
+        scheduler.poll_now(last)
+        assert telemetry.outcomes(last) == []
+        release.set()
+        telemetry.wait_for(lambda seen: seen.outcomes(last) != [])
+        assert telemetry.outcomes(last) == ["ok"]
+    finally:
+        release.set()
+        scheduler.stop()
+        thread.join(5)

@@ -39,6 +39,7 @@ class AccountMonitor:
     ) -> None:
         self.watch = watch
         self._world = world
+        self._known = failover
         self._failover = Failover(watch, world, failover)
         self._crashes = 0
         self._lock = threading.Lock()
@@ -97,7 +98,13 @@ class AccountMonitor:
             return self._leave_alone(error)
 
     def start(self) -> None:
-        """Before the first poll: publish what the store remembers as the active credential."""
+        """Before the first poll: publish what the store remembers as the active credential.
+
+        If that has left the settings the primary is active, and the store is told.
+        """
+        if self._known is not None and self._known != self._failover.state:
+            change = Change(self.watch.account, failover=self._failover.state)
+            self._world.store.commit(change, self._world.clock.now().steady)
         self._publish()
 
     def _poll(

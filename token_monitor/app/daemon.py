@@ -79,8 +79,8 @@ class Daemon:
         """Begin to publish, poll, deliver and serve. The polls early: serving costs a third of the start."""
         if self._publisher is not None:
             self._spawn("publisher", self._publisher.run)
-            for monitor in self._monitors:
-                monitor.start()
+        for monitor in self._monitors:
+            monitor.start()
         self._spawn("scheduler", self._scheduler.run)
         for name, worker in self._every_worker().items():
             self._spawn(f"channel {name}", worker.run)

@@ -1,4 +1,4 @@
-"""Accounts and quantities that are no longer in the settings: their episodes are closed (rule J9)."""
+"""Accounts, quantities and credentials that are no longer in the settings: their episodes are closed (rule J9)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -27,11 +27,18 @@ def close_departed(
         watch = watches.get(subject.account)
         if state.standing.episode is None or (watch is not None and _stays(subject, watch)):
             continue
-        reason = Reason.ACCOUNT_REMOVED if watch is None else Reason.RULE_CHANGED
+        reason = _reason(subject, watch)
         after, alert = close(subject, state, reason, now)
         messages = [] if alert is None else [(Message(alert, text(alert, language)), route(alert))]
         store.commit(Change(subject.account, {subject: after}, messages=messages), now.steady)
     store.forget(watches, now.steady - STAMPS_KEPT)
+
+
+def _reason(subject: Subject, watch: Watch | None) -> Reason:
+    if watch is None:
+        return Reason.ACCOUNT_REMOVED
+    left = subject.label != EVERY and subject.label not in watch.credentials
+    return Reason.CREDENTIAL_SWITCHED if left else Reason.RULE_CHANGED
 
 
 def _stays(subject: Subject, watch: Watch) -> bool:
