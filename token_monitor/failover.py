@@ -67,7 +67,8 @@ class Failover:
             label: Fetcher(watch.source, resolve, world.clock, world.pause, watch.timeout, watch.interval)
             for label, resolve in watch.credentials.items()
         }
-        self._panel = Panel(watch.account, self._fetch, world.clock, watch.timeout)
+        panel = Panel(watch.account, self._fetch, world.clock, watch.timeout) if self._rule else None
+        self._panel = panel  # 2 KB, which a thousand accounts without spares need not hold
         self._reviewed: float | None = None
         self._would: Switch | None = None
         self.state = self._valid(known or FailoverState())
@@ -106,7 +107,7 @@ class Failover:
 
         Asks the others if it must: that takes at most about 3 times the timeout of a poll.
         """
-        if self._rule is None:
+        if self._rule is None or self._panel is None:
             return None
         started = self._clock.now().steady
         active = core.health(self._rule, poll.readings, poll.error)
@@ -174,7 +175,7 @@ class Failover:
         A spare that is found dead when it is needed is found too late.
         """
         now = self._clock.now().steady
-        if self._rule is None or finding is None or finding.decision.move is not Move.STAY:
+        if self._rule is None or self._panel is None or finding is None or finding.decision.move is not Move.STAY:
             return None
         if self._reviewed is not None and now - self._reviewed < REVIEW_EVERY:
             return None
