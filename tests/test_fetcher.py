@@ -147,7 +147,7 @@ def test_a_retry_gets_what_is_left_of_the_deadline() -> None:
         (0.0, 10.0, 300.0, 3),
         (9.7, 10.0, 300.0, 1),  # the deadline comes first
         (4.5, 10.0, 300.0, 2),
-        (0.0, 10.0, 2.6, 2),  # half the interval comes first: 1.3 s
+        (0.0, 10.0, 2.3, 2),  # half the interval comes first: 1.15 s
         (0.0, 10.0, 0.7, 1),
         (1.0, 10.0, 2.0, 1),
         (0.0, 0.3, 300.0, 1),
