@@ -75,9 +75,8 @@ def interrupted(life: Life, at: int) -> bool:
     try:
         life.poll()
     except SurpriseError:
-        if (
-            life.monitor._lock.locked()
-        ):  # a trace strikes between the end of a block and the release, as nothing real can
+        # A trace strikes between the end of a block and the release of its lock, as nothing real can.
+        if life.monitor._lock.locked():
             life.monitor._lock.release()
         life.monitor.crashed()
     finally:
