@@ -3,11 +3,19 @@
 What tests measured (`record_property("figure", …)`) is printed at the end, with xdist too.
 """
 
+import signal
 from collections.abc import Iterator
 from weakref import WeakValueDictionary
 
 import pytest
 import structlog
+
+
+def pytest_configure() -> None:
+    """A job in the background of a shell ignores these two, and the processes that tests start would inherit that."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
