@@ -3,17 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
-
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
-
-
-@frozen
-class Stdout:
-    """It has no settings."""
 
 
 class StdoutChannel:
