@@ -196,4 +196,5 @@ class AccountMonitor:
             standing.episode.id if standing.episode else None,
             state.read_at,
             reading.reset_at if reading else None,
+            state.runway,
         )

@@ -20,12 +20,14 @@ def only(view: AccountView) -> dict[str, object]:
 
 
 def test_it_has_the_documented_keys_in_their_order() -> None:
-    view = account("a", quantity("a", state=State.LOW, balance="0.10", limit=Decimal(20)), credential=State.OK)
+    view = account(
+        "a", quantity("a", state=State.LOW, balance="0.10", limit=Decimal(20), runway=3600), credential=State.OK
+    )
     assert to_json(document({"a": evolve(view, credential_label="spare1")}, NOON)) == (
         '{"updated":"2026-04-05T12:00:00.000Z","accounts":{"a":{"usable":true,"state":"low","balance":0.10,"limit":20,'
-        '"unit":"calls","runway_seconds":null,"credential":"ok","credential_label":"spare1","silent":false,'
+        '"unit":"calls","runway_seconds":3600,"credential":"ok","credential_label":"spare1","silent":false,'
         '"last_success":"2026-04-05T12:00:00.000Z","quantities":{"balance":{"state":"low","balance":0.10,"limit":20,'
-        '"unit":"calls","runway_seconds":null}}}}}'
+        '"unit":"calls","runway_seconds":3600}}}}}'
     )
 
 

@@ -91,6 +91,24 @@ def test_the_chinese_text_says_the_same() -> None:
     assert chinese(State.LOW, Reason.FIRST, measured()) == "【警告】facefusion：剩余 5 次调用，低于警告阈值 10。"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "en", "zh"),
+    [
+        (None, "", ""),
+        (0, "", ""),
+        (20, " About 1 minute at the current rate.", "按目前速度约可用 1 分钟。"),
+        (7199, " About 120 minutes at the current rate.", "按目前速度约可用 120 分钟。"),
+        (31000, " About 9 hours at the current rate.", "按目前速度约可用 9 小时。"),
+        (180000, " About 2 days at the current rate.", "按目前速度约可用 2 天。"),
+    ],
+)
+def test_a_runway_is_added_when_it_is_known(seconds: int | None, en: str, zh: str) -> None:
+    numbers = evolve(measured(), runway_seconds=seconds)
+    plain_numbers = measured()
+    assert english(State.LOW, Reason.FIRST, numbers) == english(State.LOW, Reason.FIRST, plain_numbers) + en
+    assert chinese(State.LOW, Reason.FIRST, numbers) == chinese(State.LOW, Reason.FIRST, plain_numbers) + zh
+
+
 @pytest.mark.parametrize("language", Language)
 def test_every_alert_has_a_whole_text_in_every_language(language: Language) -> None:
     for each, note in product(every_alert(), ("", "timeout after 10s.")):

@@ -37,7 +37,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 @pytest.fixture
 def busy() -> Metrics:
-    low = quantity("wedding", state=State.LOW, balance="5.5", limit=Decimal(100), episode="e1")
+    low = quantity("wedding", state=State.LOW, balance="5.5", limit=Decimal(100), episode="e1", runway=7200)
     failing = account("面部", quantity("面部", state=State.UNKNOWN, balance=None), silent=True, last_success=None)
     shown = snapshot(account("wedding", low), failing, backlogs={"stdout": Backlog(), "ops": Backlog(pending=3)})
     metrics = metrics_of(shown)
@@ -68,6 +68,7 @@ def test_the_names_are_those_of_the_contract_and_no_others(busy: Metrics) -> Non
     assert types == {
         "balance": "gauge",
         "limit": "gauge",
+        "runway_seconds": "gauge",
         "state": "gauge",
         "last_success_timestamp_seconds": "gauge",
         "silent": "gauge",
@@ -88,6 +89,11 @@ def test_a_reading_is_shown_with_its_unit_and_an_unknown_balance_is_absent_rathe
     assert value(busy, "balance", account="wedding", quantity="balance", unit="calls") == 5.5
     assert value(busy, "limit", account="wedding", quantity="balance", unit="calls") == 100
     assert not [key for key in samples(busy) if key[0] == "token_monitor_balance" and ("account", "面部") in key[1]]
+
+
+def test_the_runway_is_shown_once_it_is_known(busy: Metrics) -> None:
+    assert value(busy, "runway_seconds", account="wedding", quantity="balance") == 7200
+    assert value(busy, "runway_seconds", account="面部", quantity="balance") is None
 
 
 def test_exactly_one_state_of_a_quantity_is_1(busy: Metrics) -> None:

@@ -21,13 +21,13 @@ def test_the_shared_object_has_the_keys_of_the_contract_in_their_order() -> None
 
 
 def test_status_extends_that_object_by_its_episode_and_the_facts_of_the_account() -> None:
-    view = quantity("a", state=State.LOW, balance="5", episode="e1", error="answered HTTP 500")
+    view = quantity("a", state=State.LOW, balance="5", episode="e1", error="answered HTTP 500", runway=7200)
     shown = snapshot(account("a", view, failures=2, silent=True, credential=State.CRITICAL))
     assert status(shown, "1.2.3")["accounts"] == [
         entry(view)
         | {
             "episode": "e1",
-            "runway_seconds": None,
+            "runway_seconds": 7200,
             "reset_at": None,
             "at": "2026-04-05T12:00:00.000Z",
             "tried": True,

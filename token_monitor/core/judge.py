@@ -6,6 +6,7 @@ from decimal import Decimal
 from attrs import evolve, field, frozen
 
 from token_monitor.core.alert import Alert, Measured
+from token_monitor.core.burn import Burn, runway
 from token_monitor.core.episode import Episode, Standing, advance
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import LimitMissingError, Rule, Verdict, assess
@@ -42,6 +43,7 @@ class SubjectState:
     sequence: the steady time at which the last judged request was started (rule J10).
     rule: the rule of the last judgement, to tell what an edit of the rule has caused (rule J9).
     reading, read_at: the last judged one and its wall time, for people.
+    burn: how fast it goes.
     """
 
     standing: Standing = field(factory=Standing)
@@ -50,6 +52,12 @@ class SubjectState:
     sequence: float = 0.0
     reading: Reading | None = None
     read_at: datetime | None = None
+    burn: Burn = field(factory=Burn)
+
+    @property
+    def runway(self) -> int | None:
+        """Seconds that what was last read lasts at the recent rate; None if that cannot be said."""
+        return None if self.reading is None else runway(self.reading.value, self.burn.rate)
 
 
 def judge(
@@ -69,11 +77,12 @@ def judge(
     standing, reason = advance(seed, state.standing, verdict.state, now, cooldown, remind=not verdict.in_band)
     if reason is Reason.RECOVERED and edited and _still_wrong(state, reading):
         reason = Reason.RULE_CHANGED
-    after = SubjectState(standing, verdict.crossed, rule, sequence, reading, now.wall)
+    burn = state.burn if reading.value is None else state.burn.read(reading.value, sequence)
+    after = SubjectState(standing, verdict.crossed, rule, sequence, reading, now.wall, burn)
     if reason is None:
         return after, None
     episode = _announced_in(standing, state.standing)
-    return after, _alert(subject, verdict.state, reason, episode, now, _measured(verdict, reading))
+    return after, _alert(subject, verdict.state, reason, episode, now, _measured(verdict, reading, after.runway))
 
 
 def observe(
@@ -112,7 +121,7 @@ def current(subject: Subject, state: SubjectState) -> Alert | None:
         return None
     measured = None
     if state.rule is not None and state.reading is not None:
-        measured = _measured(assess(state.rule, state.crossed, state.reading), state.reading)
+        measured = _measured(assess(state.rule, state.crossed, state.reading), state.reading, state.runway)
     began = episode.began or datetime.fromtimestamp(episode.told_at, UTC)
     return _alert(subject, standing.state, Reason.FIRST, episode, Now(began, episode.told_at), measured)
 
@@ -142,8 +151,10 @@ def _announced_in(after: Standing, before: Standing) -> Episode:
     return episode
 
 
-def _measured(verdict: Verdict, reading: Reading) -> Measured:
-    return Measured(reading.quantity, verdict.trigger, reading.value, verdict.threshold, reading.limit, reading.unit)
+def _measured(verdict: Verdict, reading: Reading, lasts: int | None = None) -> Measured:
+    return Measured(
+        reading.quantity, verdict.trigger, reading.value, verdict.threshold, reading.limit, reading.unit, lasts
+    )
 
 
 def _alert(

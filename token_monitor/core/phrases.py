@@ -10,6 +10,11 @@ SUBJECTS: Final = {Language.EN: "{account} ({details})", Language.ZH: "{account}
 SEPARATORS: Final = {Language.EN: ", ", Language.ZH: "，"}
 NOTES: Final = {Language.EN: " Last error: {note}.", Language.ZH: "最近一次错误：{note}。"}
 FINDINGS: Final = {Language.EN: " What was found: {note}.", Language.ZH: "检查结果：{note}。"}
+RUNWAYS: Final = {Language.EN: " About {span} at the current rate.", Language.ZH: "按目前速度约可用 {span}。"}
+SPANS: Final = {
+    Language.EN: {"minute": ("minute", "minutes"), "hour": ("hour", "hours"), "day": ("day", "days")},
+    Language.ZH: {"minute": ("分钟", "分钟"), "hour": ("小时", "小时"), "day": ("天", "天")},
+}
 UNKNOWN: Final = {Language.EN: "an unknown amount", Language.ZH: "数量不明"}
 UNITS: Final[Mapping[Language, Mapping[str, str]]] = {Language.EN: {}, Language.ZH: {"calls": "次调用"}}
 

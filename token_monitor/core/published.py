@@ -31,7 +31,7 @@ def _account(view: AccountView) -> dict[str, object]:
 
 
 def _numbers(view: QuantityView) -> dict[str, object]:
-    return {"balance": view.balance, "limit": view.limit, "unit": view.unit, "runway_seconds": None}
+    return {"balance": view.balance, "limit": view.limit, "unit": view.unit, "runway_seconds": view.runway}
 
 
 def _usable(state: State, credential: State) -> bool | None:

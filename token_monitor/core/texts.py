@@ -6,6 +6,7 @@ from token_monitor.core.number import plain
 from token_monitor.core.words import EVERY, PRIMARY, Kind, Language, Reason, State, Trigger
 
 _UNNAMED = "balance"
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def text(alert: Alert, language: Language, note: str = "") -> str:
@@ -22,6 +23,8 @@ def text(alert: Alert, language: Language, note: str = "") -> str:
         origin="" if alert.switch is None else alert.switch.origin,
         target="" if alert.switch is None else alert.switch.target,
     )
+    if measured is not None and measured.runway_seconds:
+        sentence += phrases.RUNWAYS[language].format(span=_span(measured.runway_seconds, language))
     tag = phrases.TAGS[language]["test" if alert.kind is Kind.TEST else alert.level.value]
     return phrases.FRAMES[language].format(tag=tag, subject=_subject(alert, language), sentence=sentence)
 
@@ -45,6 +48,13 @@ def _amount(measured: Measured | None, language: Language) -> str:
         return phrases.UNKNOWN[language]
     unit = phrases.UNITS[language].get(measured.unit, measured.unit)
     return f"{plain(measured.balance)} {unit}".rstrip()
+
+
+def _span(seconds: int, language: Language) -> str:
+    """`9 hours`, in the largest unit of which there are two, so that nothing is far off."""
+    unit, size = next((unit for unit in _UNITS if seconds >= 2 * unit[1]), _UNITS[-1])
+    count = max(1, round(seconds / size))
+    return f"{count} {phrases.SPANS[language][unit][count != 1]}"
 
 
 def _case(alert: Alert) -> str:

@@ -19,6 +19,7 @@ class QuantityView:
     episode: the id of the open episode.
     read_at: wall time of the reading shown.
     reset_at: when the provider fills it up, if it says so.
+    runway: seconds until it is gone at the recent rate; None if that cannot be said.
     """
 
     account: str
@@ -31,6 +32,7 @@ class QuantityView:
     episode: str | None
     read_at: datetime | None
     reset_at: datetime | None = None
+    runway: int | None = None
 
 
 @frozen

@@ -47,6 +47,11 @@ def _quantities(views: list[QuantityView]) -> Iterator[Metric]:
     limit = GaugeMetricFamily(
         "token_monitor_limit", "What a full account holds, where the provider reports it.", labels=measured
     )
+    runway = GaugeMetricFamily(
+        "token_monitor_runway_seconds",
+        "Time until it is gone at the recent rate. Absent while that cannot be said.",
+        labels=("account", "quantity"),
+    )
     state = GaugeMetricFamily(
         "token_monitor_state",
         "1 for the state that the quantity is in, 0 for the others.",
@@ -58,9 +63,11 @@ def _quantities(views: list[QuantityView]) -> Iterator[Metric]:
             balance.add_metric(labels, float(view.balance))
         if view.limit is not None:
             limit.add_metric(labels, float(view.limit))
+        if view.runway is not None:
+            runway.add_metric((view.account, view.quantity), view.runway)
         for each in State:
             state.add_metric((view.account, view.quantity, each.value), each is view.state)
-    yield from (balance, limit, state)
+    yield from (balance, limit, runway, state)
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[Metric]:

@@ -43,7 +43,7 @@ def readiness(snapshot: Snapshot) -> tuple[bool, dict[str, object]]:
 def _entry(account: AccountView, view: QuantityView) -> dict[str, object]:
     return entry(view) | {
         "episode": view.episode,
-        "runway_seconds": None,
+        "runway_seconds": view.runway,
         "reset_at": _moment(view.reset_at),
         "at": _moment(view.read_at),
         "tried": account.tried,
