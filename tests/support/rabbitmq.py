@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,17 +36,6 @@ class Taken:
         return str(json.loads(self.body)["alert"]["subject"])
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 class RabbitServer:
     """What it stored and its ports outlive a restart.
 
@@ -58,7 +46,7 @@ class RabbitServer:
         services.require("rabbitmq-server")
         self._epmd_program = str(services.require("epmd"))
         self._folder = folder
-        self.port, distribution, self._names = _free_ports(3)
+        self.port, distribution, self._names = (services.free_port() for _ in range(3))
         self._write("definitions.json", json.dumps(_definitions()))
         self._write("plugins", "[].")
         own = (f"listeners.tcp.1 = 127.0.0.1:{self.port}", f"load_definitions = {folder}/definitions.json")
@@ -73,6 +61,7 @@ class RabbitServer:
             "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
             "RABBITMQ_PID_FILE": f"{folder}/pid",
+            "ERL_CRASH_DUMP": f"{folder}/crash",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
         }
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -167,7 +156,12 @@ class RabbitServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         if self._shell is not None:
-            self.kill()
+            with suppress(OSError):  # it ended by itself, perhaps before it wrote its id
+                self._signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._shell.pid, signal.SIGKILL)
+            self._shell.wait(60)
+            self._shell = None
         if self._epmd is not None:
             self._epmd.terminate()
             self._epmd.wait()

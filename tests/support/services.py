@@ -1,10 +1,16 @@
-"""The programs that tests need and that no Python package brings."""
+"""The programs that tests need and that no Python package brings, and the ports they listen on."""
 
 import os
+import random
 import shutil
+import socket
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
+
+_BELOW_THE_EPHEMERAL: Final = range(20_000, 32_000)
 
 
 def require(program: str) -> Path:
@@ -16,3 +22,11 @@ def require(program: str) -> Path:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A loopback port for a server that may end and come back: meanwhile no connection out of here gets it."""
+    while True:
+        port = random.choice(_BELOW_THE_EPHEMERAL)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -1,7 +1,6 @@
 """A port in front of a server, at which connections can be refused, reset and slowed down, while the server goes on."""
 
 import asyncio
-import random
 import socket
 import struct
 import threading
@@ -10,8 +9,9 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Self
 
+from support.services import free_port
+
 _RESET = struct.pack("ii", 1, 0)
-_BELOW_THE_EPHEMERAL = range(20_000, 32_000)  # or a connection out of this machine could take the port while it is shut
 
 
 class Gate:
@@ -29,7 +29,7 @@ class Gate:
         self._open: set[asyncio.StreamWriter] = set()
         self._troubled: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     def open(self) -> None:
         deadline = time.monotonic() + 5
@@ -114,10 +114,3 @@ def _abort(writers: Iterable[asyncio.StreamWriter]) -> None:
     for writer in list(writers):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         writer.transport.abort()
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(_BELOW_THE_EPHEMERAL)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
