@@ -59,7 +59,7 @@ def worker_alone(wanted: int) -> tuple[float, str]:
         channel = WebhookChannel(Webhook(Url(url)), RequestsClient(), clock)
         timed(channel, ["send"], "HTTP", spent)
         timed(store, ["next_delivery", "begin", "sent"], "store", spent)
-        worker = ChannelWorker(CHANNEL, channel, store, Silent(), lambda: clock.now().steady)
+        worker = ChannelWorker(CHANNEL, channel, store, Silent(), clock)
         begun = time.monotonic()
         while worker.step() is not None:
             pass

@@ -7,7 +7,8 @@ from support.delivering import CHANNEL, Crash, DeliveryBench
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason
-from token_monitor.delivery import EXPIRES_AFTER, LONGEST_BACKOFF, PROBE_EVERY
+from token_monitor.delivery import EXPIRES_AFTER, PROBE_EVERY
+from token_monitor.worker import LONGEST_BACKOFF
 
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
 

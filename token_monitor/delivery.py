@@ -1,7 +1,5 @@
 """The outbox worker of one channel: pace, retry, record (rules O1 to O4)."""
 
-import random
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -10,11 +8,9 @@ import structlog
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Delivery
 from token_monitor.core.pace import Pacer
-from token_monitor.core.ports import Channel, Outbox, Telemetry
-from token_monitor.core.secret import redact
+from token_monitor.core.ports import Channel, Clock, Outbox, Telemetry
+from token_monitor.worker import Worker, back_off
 
-FIRST_BACKOFF: Final = 1.0
-LONGEST_BACKOFF: Final = 60.0
 PROBE_EVERY: Final = 300.0
 HOPELESS_AFTER: Final = 8
 OTHERS_PASSED: Final = 3
@@ -22,18 +18,17 @@ GROUP_MOST: Final = 15  # about as many lines as fit the 2,048 bytes of the smal
 GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
 REFUSED: Final = "refused"
-_LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
 _OVERDUE: Final = 600.0
 
 log = structlog.get_logger()
 
 
-class ChannelWorker:
-    """Sends what one channel owes, one delivery at a time. `run` is the loop of its thread.
+class ChannelWorker(Worker):
+    """Sends what one channel owes, one delivery at a time.
 
     Where the receiver sets a pace, alerts that come within `GATHER` seconds go as one message.
 
-    time: steady seconds. quiet_since: when the quiet hours that hold now began, on the same clock; None if none hold.
+    quiet_since: when the quiet hours that hold now began, in steady seconds; None if none hold.
     """
 
     def __init__(
@@ -42,46 +37,18 @@ class ChannelWorker:
         channel: Channel,
         outbox: Outbox,
         telemetry: Telemetry,
-        time: Callable[[], float],
+        clock: Clock,
         quiet_since: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self.name = name
+        super().__init__(name, clock, _OVERDUE)
         self._channel = channel
         self._outbox = outbox
         self._telemetry = telemetry
-        self._time = time
         self._quiet_since = quiet_since
         self._pacer = None if channel.pace is None else Pacer(channel.pace)
         self._most = 1 if channel.pace is None else GROUP_MOST
         self._failures = 0
         self._resume_at = outbox.held_until(name)
-        self._changed = threading.Condition()
-        self._work_came = True
-        self._stopping = False
-        self.busy_since: float | None = None
-
-    def wake(self) -> None:
-        """There is something to deliver."""
-        with self._changed:
-            self._work_came = True
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """End `run` after the attempt under way."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-
-    def run(self) -> None:
-        """Deliver until `stop`."""
-        while True:
-            wait = self._safe_step()
-            with self._changed:
-                if not self._stopping and not (wait is None and self._work_came):
-                    self._changed.wait(_LONGEST_WAIT if wait is None else min(wait, _LONGEST_WAIT))
-                self._work_came = False
-                if self._stopping:
-                    return
 
     def step(self) -> float | None:
         """Make one attempt, if one is due. Returns the seconds to wait before the next; None: nothing is owed."""
@@ -113,27 +80,10 @@ class ChannelWorker:
         gather = 0.0 if delivery.attempted else delivery.created + GATHER - now
         return max(gather, self._pacer.wait(now))
 
-    def _safe_step(self) -> float | None:
-        """A fault of ours must not end the thread, nor spin it."""
-        try:
-            return self.step()
-        except Exception:
-            log.exception("Internal error", channel=self.name)
-            return LONGEST_BACKOFF
-
     def _send(self, delivery: Delivery) -> str:
-        self.busy_since = self._time()
         if self._pacer is not None:
-            self._pacer.called(self.busy_since)
-        try:
-            return self._channel.send(delivery.message)
-        except ChannelError:
-            raise
-        except Exception as error:
-            log.exception("Internal error", channel=self.name)
-            raise ChannelError(Scope.RETRY, f"internal error: {redact(repr(error))}", ambiguous=True) from None
-        finally:
-            self.busy_since = None
+            self._pacer.called(self._time())
+        return self._answer(lambda: self._channel.send(delivery.message))
 
     def _failed(self, delivery: Delivery, error: ChannelError) -> None:
         now = self._time()
@@ -171,8 +121,7 @@ class ChannelWorker:
         if error.scope is Scope.CHANNEL:
             wait = PROBE_EVERY
         else:
-            wait = min(FIRST_BACKOFF * 2.0 ** min(self._failures, 10), LONGEST_BACKOFF)
-            wait *= random.uniform(0.8, 1.2)  # noqa: S311
+            wait = back_off(self._failures)
             self._failures += 1
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
@@ -181,8 +130,3 @@ class ChannelWorker:
         log.warning(
             "Alert delivery failed, trying again", channel=self.name, error=error.reason, seconds=round(wait, 1)
         )
-
-    def overdue(self) -> bool:
-        """Whether the attempt under way has outlived any deadline."""
-        since = self.busy_since
-        return since is not None and self._time() - since > _OVERDUE

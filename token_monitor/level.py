@@ -1,7 +1,5 @@
 """The worker of a level-triggered receiver: told what stands, again and again, not what changed (rule O9)."""
 
-import random
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,16 +10,13 @@ from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Backlog, Message
 from token_monitor.core.ports import Clock, LevelChannel, Telemetry
-from token_monitor.core.secret import redact
 from token_monitor.core.time import Now
+from token_monitor.worker import FIRST_BACKOFF, Worker, back_off
 
 SYNC_EVERY: Final = 60.0
 RESOLVED_REPEATED: Final = 300.0
-FIRST_BACKOFF: Final = 1.0
-LONGEST_BACKOFF: Final = 60.0
 PROBE_EVERY: Final = 60.0
 LONGEST_SILENCE: Final = 150.0  # what stands ends at the receiver 5 minutes after it was last told
-_LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
 _OVERDUE: Final = 120.0
 
 log = structlog.get_logger()
@@ -35,7 +30,7 @@ class _Ended:
     since: float
 
 
-class LevelWorker:
+class LevelWorker(Worker):
     """Tells one receiver what stands: when woken and every minute. `run` is the loop of its thread.
 
     What ended is said again for five minutes: a receiver whose clock is a little behind takes the first word of it for
@@ -53,43 +48,21 @@ class LevelWorker:
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
-        self.name = name
+        super().__init__(name, clock, _OVERDUE)
         self._channel = channel
         self._standing = standing
         self._telemetry = telemetry
-        self._clock = clock
         self._fired: dict[tuple[str, ...], Message] = {}
         self._ended: dict[tuple[str, ...], _Ended] = {}
         self._failures = 0
         self._due = self._resume_at = 0.0
-        self._changed = threading.Condition()
-        self._woken = self._stale = True
-        self._stopping = False
+        self._stale = True
         self._last_error: str | None = None
-        self.busy_since: float | None = None
 
     def wake(self) -> None:
         """Something changed."""
-        with self._changed:
-            self._woken = self._stale = True
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """End `run` after the attempt under way."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-
-    def run(self) -> None:
-        """Synchronise until `stop`."""
-        while True:
-            wait = self._safe_step()
-            with self._changed:
-                if not self._stopping and not self._woken:
-                    self._changed.wait(min(wait, _LONGEST_WAIT))
-                self._woken = False
-                if self._stopping:
-                    return
+        self._stale = True
+        super().wake()
 
     def step(self) -> float:
         """Synchronise, if that is due. Returns the seconds to wait before the next."""
@@ -104,6 +77,9 @@ class LevelWorker:
         except ChannelError as error:
             self._stale = True
             return self._failed(error)
+        except Exception:
+            self._stale = True
+            raise
         self._ended = {key: ended for key, ended in self._ended.items() if now.steady - ended.since < RESOLVED_REPEATED}
         self._failures = 0
         self._last_error = None
@@ -116,33 +92,10 @@ class LevelWorker:
         """pending: 1 while the receiver may not know what stands."""
         return Backlog(pending=int(self._stale or self.busy_since is not None), last_error=self._last_error)
 
-    def overdue(self) -> bool:
-        """Whether the attempt under way has outlived any deadline."""
-        since = self.busy_since
-        return since is not None and self._clock.now().steady - since > _OVERDUE
-
-    def _safe_step(self) -> float:
-        """A fault of ours must not end the thread, nor spin it."""
-        try:
-            return self.step()
-        except Exception:
-            log.exception("Internal error", channel=self.name)
-            self._stale = True
-            return LONGEST_BACKOFF
-
     def _sync(self, now: Now) -> str:
         firing = self._standing()
         resolved = self._resolved(firing, now)
-        self.busy_since = now.steady
-        try:
-            return self._channel.sync(firing, resolved)
-        except ChannelError:
-            raise
-        except Exception as error:
-            log.exception("Internal error", channel=self.name)
-            raise ChannelError(Scope.RETRY, f"internal error: {redact(repr(error))}") from None
-        finally:
-            self.busy_since = None
+        return self._answer(lambda: self._channel.sync(firing, resolved))
 
     def _resolved(self, firing: Sequence[Message], now: Now) -> list[Message]:
         """What the receiver may hold as firing and no longer is. An attempt that fails may have arrived, too."""
@@ -161,13 +114,12 @@ class LevelWorker:
         if error.scope is not Scope.RETRY:
             wait = SYNC_EVERY if error.scope is Scope.MESSAGE else PROBE_EVERY
         else:
-            wait = min(FIRST_BACKOFF * 2.0 ** min(self._failures, 10), LONGEST_BACKOFF)
-            wait *= random.uniform(0.8, 1.2)  # noqa: S311
+            wait = back_off(self._failures)
             self._failures += 1
         if error.retry_after is not None:
             wait = min(max(error.retry_after, FIRST_BACKOFF), LONGEST_SILENCE)
         self._last_error = error.reason
-        self._resume_at = self._clock.now().steady + wait
+        self._resume_at = self._time() + wait
         log.warning(
             "Alerts not synchronised, trying again", channel=self.name, error=error.reason, seconds=round(wait, 1)
         )

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from support.markdown import OPERATIONS, README, ROOT, SOURCES, Document
-from token_monitor import delivery, fetcher, level, output, scheduler
+from token_monitor import delivery, fetcher, level, output, scheduler, worker
 from token_monitor.app import daemon
 from token_monitor.core import errors, number, rules, secret
 from token_monitor.core.time import human_duration
@@ -21,8 +21,8 @@ QUICK = fetcher.QUICK_RETRIES
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (OPERATIONS, f"pauses {delivery.FIRST_BACKOFF:g} s, then {2 * delivery.FIRST_BACKOFF:g} s"),
-        (OPERATIONS, f"up to {delivery.LONGEST_BACKOFF:g} s (±20 %)"),
+        (OPERATIONS, f"pauses {worker.FIRST_BACKOFF:g} s, then {2 * worker.FIRST_BACKOFF:g} s"),
+        (OPERATIONS, f"up to {worker.LONGEST_BACKOFF:g} s (±20 %)"),
         (OPERATIONS, f"alerts that come within {delivery.GATHER:g} seconds"),
         (OPERATIONS, f"go as one message of {delivery.GROUP_MOST} at most"),
         (OPERATIONS, f"newest {failovers.SWITCHES_KEPT:,} switches of credentials"),

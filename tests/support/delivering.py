@@ -70,7 +70,7 @@ class DeliveryBench:
 
     def restart(self) -> None:
         self.worker = ChannelWorker(
-            CHANNEL, self.channel, self.store, NoTelemetry(), self.clock.time, lambda: self.quiet_since
+            CHANNEL, self.channel, self.store, NoTelemetry(), self.clock, lambda: self.quiet_since
         )
 
     def raise_alert(

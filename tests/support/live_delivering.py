@@ -3,17 +3,20 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 import pytest
 
 from support.delivering import CHANNEL, DeliveryBench, NoTelemetry
-from token_monitor import delivery
+from token_monitor import worker
 from token_monitor.core.errors import ChannelError
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Channel
+from token_monitor.core.time import Now
 from token_monitor.core.words import Reason
+from token_monitor.delivery import ChannelWorker
 
 
 class Watched:
@@ -37,17 +40,28 @@ class Watched:
             raise
 
 
+class GoingClock:
+    """Goes on from `start` in real time."""
+
+    def __init__(self, start: Now) -> None:
+        self._start = start
+        self._begun = time.monotonic()
+
+    def now(self) -> Now:
+        gone = time.monotonic() - self._begun
+        return Now(self._start.wall + timedelta(seconds=gone), self._start.steady + gone)
+
+
 class LiveDelivery:
     """Delivers from `__enter__` to `__exit__`. Backs off for at most a second, to be done today."""
 
     def __init__(self, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(delivery, "FIRST_BACKOFF", 0.2)
-        monkeypatch.setattr(delivery, "LONGEST_BACKOFF", 1.0)
+        monkeypatch.setattr(worker, "FIRST_BACKOFF", 0.2)
+        monkeypatch.setattr(worker, "LONGEST_BACKOFF", 1.0)
         self.bench = DeliveryBench()
         self.channel = Watched(channel)
-        start = time.monotonic()
-        steady: Callable[[], float] = lambda: self.bench.clock.steady + time.monotonic() - start  # noqa: E731
-        self.worker = delivery.ChannelWorker(CHANNEL, self.channel, self.bench.store, NoTelemetry(), steady)
+        clock = GoingClock(self.bench.clock.now())
+        self.worker = ChannelWorker(CHANNEL, self.channel, self.bench.store, NoTelemetry(), clock)
         self._thread = threading.Thread(target=self.worker.run, daemon=True)
 
     def raise_alerts(self, count: int, subjects: int = 10) -> None:

@@ -119,7 +119,7 @@ class Daemon:
     def _make_workers(self, http: HttpClient, output: Output) -> dict[str, ChannelWorker]:
         channels = registry.make_channels(self._settings, http, self.clock, self._store, output)
         return {
-            name: ChannelWorker(name, channel, self._store, self._metrics, self._time, self._quiet_since(name))
+            name: ChannelWorker(name, channel, self._store, self._metrics, self.clock, self._quiet_since(name))
             for name, channel in channels.items()
         }
 
