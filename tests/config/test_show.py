@@ -92,6 +92,7 @@ channels:
     url: http://127.0.0.1:1/***
     secret: '***'
     timeout: 1m30s
+    kinds: []
     levels: []
     states: []
     send_resolved: true

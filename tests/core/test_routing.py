@@ -6,7 +6,7 @@ import pytest
 
 from support.messages import low
 from token_monitor.core.routing import QuietHours, Route, Zone, ZonedTime
-from token_monitor.core.words import Level, State
+from token_monitor.core.words import Kind, Level, State
 
 
 def night(start: str = "22:00", end: str = "08:00", zone: str = "Asia/Shanghai") -> QuietHours:
@@ -61,10 +61,18 @@ def test_quiet_hours_that_never_end_are_refused() -> None:
         night("08:00", "08:00")
 
 
-def test_a_route_takes_by_level_and_by_state_and_everything_by_default() -> None:
+def test_a_route_takes_by_kind_by_level_and_by_state_and_everything_by_default() -> None:
     alert = low().alert
     assert Route().takes(alert)
+    assert Route(frozenset({Kind.ACCOUNT})).takes(alert)
+    assert not Route(frozenset({Kind.CREDENTIAL, Kind.VISIBILITY})).takes(alert)
+    assert not Route(frozenset({Kind.ACCOUNT}), frozenset({Level.CRITICAL})).takes(alert)
     assert Route(levels=frozenset({Level.WARNING})).takes(alert)
     assert not Route(levels=frozenset({Level.CRITICAL})).takes(alert)
     assert Route(states=frozenset({State.LOW})).takes(alert)
     assert not Route(states=frozenset({State.EXHAUSTED})).takes(alert)
+
+
+def test_a_channel_cannot_be_for_test_alerts_only() -> None:
+    with pytest.raises(ValueError, match="kinds with test"):
+        Route(frozenset({Kind.TEST}))

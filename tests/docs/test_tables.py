@@ -20,7 +20,7 @@ from token_monitor.core.alert import _HEADLINES, Alert
 from token_monitor.core.errors import Failure
 from token_monitor.core.routing import QuietHours, Route
 from token_monitor.core.time import Seconds, human_duration
-from token_monitor.core.words import Level, Reason, Why
+from token_monitor.core.words import Kind, Level, Reason, Why
 from token_monitor.sources.dialect import Auth, Extract, JsonEndpoint
 from token_monitor.stores import channels as channel_table
 
@@ -116,7 +116,8 @@ def test_the_table_of_channels_has_every_type_with_its_keys_and_defaults(readme:
 def test_the_table_of_routing_has_every_key(readme: Document) -> None:
     table = readme.table_with("quiet_hours")
     assert table.names == [field.name for field in attrs.fields(Route)]
-    levels, _, _, quiet = (row[2] for row in table.rows)
+    kinds, levels, _, _, quiet = (row[2] for row in table.rows)
+    assert set(re.findall(r"`(\w+)`", kinds)) == {kind.value for kind in Kind} - {"test"}
     assert set(re.findall(r"`(\w+)`", levels)) == {level.value for level in Level}
     assert {field.name for field in attrs.fields(QuietHours)} <= set(re.findall(r"`(\w+)`", quiet))
 

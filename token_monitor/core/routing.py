@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import frozen
 
 from token_monitor.core.alert import Alert
-from token_monitor.core.words import Level, State
+from token_monitor.core.words import Kind, Level, State
 
 
 @frozen
@@ -79,16 +79,24 @@ class QuietHours:
 class Route:
     """What of an account's alerts goes to a channel.
 
-    levels, states: empty takes all. The closing of an episode goes where the episode was told (rule O6), unless
+    kinds, levels, states: empty takes all. The closing of an episode goes where the episode was told (rule O6), unless
     `send_resolved` is off.
     """
 
+    kinds: frozenset[Kind] = frozenset()
     levels: frozenset[Level] = frozenset()
     states: frozenset[State] = frozenset()
     send_resolved: bool = True
     quiet_hours: QuietHours | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if Kind.TEST in self.kinds:
+            raise ValueError("kinds with test; a test alert goes to every channel that it is sent to")
+
     def takes(self, alert: Alert) -> bool:
         if alert.reason.closes:
             return self.send_resolved
-        return (not self.levels or alert.level in self.levels) and (not self.states or alert.state in self.states)
+        return all(
+            not wanted or found in wanted
+            for wanted, found in ((self.kinds, alert.kind), (self.levels, alert.level), (self.states, alert.state))
+        )
