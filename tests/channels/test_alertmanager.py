@@ -244,6 +244,24 @@ def test_a_rejected_credential_and_a_blind_account_stand_beside_the_balance(real
     assert real.alerts(account=account) == []
 
 
+def test_a_rejected_credential_and_no_healthy_one_are_two_alerts_and_end_apart(real: Real, account: str) -> None:
+    stands = [credential_of(account, State.CRITICAL), credential_of(account, State.EXHAUSTED)]
+    one = channel(real.url, SkewedClock())
+    one.sync(stands, [])
+    assert alertnames(real, account) == ["TokenCredential", "TokenNoHealthyCredential"]
+    one.sync(stands[:1], stands[1:])
+    assert alertnames(real, account) == ["TokenCredential"]
+
+
+def credential_of(account: str, state: State) -> Message:
+    at = datetime.now(UTC)
+    return Message(Alert("e-1", Kind.CREDENTIAL, f"{account}/credential", account, state, Reason.FIRST, "e", at), "x")
+
+
+def alertnames(real: Real, account: str) -> list[str]:
+    return sorted(alert["labels"]["alertname"] for alert in real.alerts(account=account))
+
+
 def test_two_currencies_are_two_alerts_of_one_account(real: Real, account: str) -> None:
     rules = {name: Rule(Bound(Decimal(10))) for name in ("cny", "usd")}
     watched = bench(real)

@@ -230,6 +230,7 @@ def test_librdkafka_writes_nothing_of_its_own(capfd: pytest.CaptureFixture[str])
         ({"username": "u", "password": Secret("canary")}, "begins with sasl_"),
         ({"security_protocol": Protocol.SASL_SSL, "username": "u"}, "a login in part"),
         ({"ca_file": "/nowhere.pem"}, "without TLS"),
+        ({"sasl_mechanism": Mechanism.SCRAM_SHA_256}, "sasl_mechanism without a login"),
         ({"security_protocol": Protocol.SSL, "ca_file": "/nowhere.pem"}, "readable certificates"),
     ],
 )

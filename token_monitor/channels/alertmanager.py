@@ -20,10 +20,11 @@ from token_monitor.core.http import HttpClient, HttpError, Request
 from token_monitor.core.message import Message
 from token_monitor.core.number import plain
 from token_monitor.core.ports import Clock
+from token_monitor.core.routing import Route
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds, rfc3339
 from token_monitor.core.url import Endpoint, Url
-from token_monitor.core.words import Kind, Level
+from token_monitor.core.words import Kind, Level, State
 
 ENDS_AFTER: Final = timedelta(minutes=5)
 TEST_ENDS_AFTER: Final = timedelta(minutes=1)
@@ -69,6 +70,13 @@ class Alertmanager:
                 raise ValueError(f"labels with {name!r}; a label name such as team")
             if not value:
                 raise ValueError(f"labels with an empty {name}; a value, or no such label")
+
+    def check_route(self, route: Route) -> None:
+        """Raises ValueError: something that has no effect on a receiver that is told what stands."""
+        if route.quiet_hours is not None:
+            raise ValueError("quiet_hours at an alertmanager; its own time intervals and silences")
+        if not route.send_resolved:
+            raise ValueError("send_resolved: false at an alertmanager; that of its receivers")
 
 
 class AlertmanagerChannel:
@@ -138,11 +146,18 @@ class AlertmanagerChannel:
 def _labels(alert: Alert) -> Mapping[str, str]:
     """What tells alerts apart, and nothing that changes while one goes on: a new label set is a new alert."""
     labels = {
-        "alertname": "TokenBalance" if alert.kind is Kind.ACCOUNT else f"Token{alert.kind.value.capitalize()}",
+        "alertname": _name(alert),
         "account": alert.account,
         "severity": _SEVERITIES.get(alert.level, alert.level).value,
     }
     return labels if alert.measured is None else labels | {"quantity": alert.measured.quantity}
+
+
+def _name(alert: Alert) -> str:
+    """A credential that is rejected and the want of any healthy one may stand beside each other."""
+    if alert.kind is Kind.CREDENTIAL and alert.state is State.EXHAUSTED:
+        return "TokenNoHealthyCredential"
+    return "TokenBalance" if alert.kind is Kind.ACCOUNT else f"Token{alert.kind.value.capitalize()}"
 
 
 def _annotations(message: Message) -> Mapping[str, str]:

@@ -76,6 +76,8 @@ class Kafka:
             raise ValueError("an unfit topic; 1 to 249 of the characters a-z A-Z 0-9 . _ -")
         if self._sasl != (self.username is not None) or self._sasl != (self.password is not None):
             raise ValueError("a login in part; username, password and a security_protocol that begins with sasl_")
+        if self.sasl_mechanism is not Mechanism.PLAIN and not self._sasl:
+            raise ValueError("sasl_mechanism without a login; a security_protocol that begins with sasl_ with it")
         if self.ca_file is not None:
             if not self._encrypted:
                 raise ValueError("ca_file without TLS; a security_protocol of ssl or sasl_ssl with it")

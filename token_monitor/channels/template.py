@@ -18,6 +18,7 @@ from token_monitor.core.http import HttpError, Request, Response
 from token_monitor.core.message import Message
 from token_monitor.core.number import bounded, to_json
 from token_monitor.core.pace import Pace
+from token_monitor.core.routing import Route
 from token_monitor.core.secret import MIN_LENGTH, Secret
 from token_monitor.core.template import (
     ANSWER,
@@ -94,6 +95,11 @@ class Templated(Call):
         super().__attrs_post_init__()
         if found := sorted(self.answers):
             raise ValueError(f"{{{found[0]}}} outside close; there is an earlier answer in close only")
+
+    def check_route(self, route: Route) -> None:
+        """Raises ValueError: `close` would never be called."""
+        if self.close is not None and not route.send_resolved:
+            raise ValueError("close with send_resolved: false; one of the two")
 
 
 class TemplatedChannel:

@@ -92,7 +92,8 @@ class AccountSettings:
 class ChannelSettings:
     """One named channel.
 
-    options: the settings type of its `type`, from the registry.
+    options: the settings type of its `type`, from the registry; a method `check_route(route)` of it raises ValueError
+        for what has no effect there.
     route: which alerts it takes, and when; its keys are written beside those of the options.
     """
 
@@ -100,6 +101,11 @@ class ChannelSettings:
     type: str
     options: object
     route: Route = field(factory=Route)
+
+    def __attrs_post_init__(self) -> None:
+        check = getattr(self.options, "check_route", None)
+        if check is not None:
+            check(self.route)
 
 
 @frozen
