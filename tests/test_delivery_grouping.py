@@ -143,6 +143,20 @@ def test_failed_attempts_count_towards_the_pace() -> None:
     assert len(bench.channel.attempts) == 2
 
 
+@pytest.mark.parametrize("verdict", [None, DOWN], ids=["sent", "failed"])
+def test_the_pace_holds_across_a_restart(verdict: ChannelError | None) -> None:
+    bench = DeliveryBench(lambda _message: verdict, pace=Pace(2, 60.0))
+    for name in "ab":
+        bench.raise_alert(name)
+        bench.run(GATHER)
+    bench.restart()
+    bench.raise_alert("c")
+    bench.run(60 - 2 * GATHER)
+    assert len(bench.channel.attempts) == 2
+    bench.run(60)
+    assert len(bench.channel.attempts) > 2
+
+
 class TestQuietHours:
     @staticmethod
     def bench(pace: Pace | None = PACE) -> DeliveryBench:

@@ -7,7 +7,7 @@ import structlog
 
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Delivery
-from token_monitor.core.pace import Pacer
+from token_monitor.core.pace import Pace, Pacer
 from token_monitor.core.ports import Channel, Clock, Outbox, Telemetry
 from token_monitor.worker import Worker, back_off
 
@@ -45,7 +45,7 @@ class ChannelWorker(Worker):
         self._outbox = outbox
         self._telemetry = telemetry
         self._quiet_since = quiet_since
-        self._pacer = None if channel.pace is None else Pacer(channel.pace)
+        self._pacer = None if channel.pace is None else self._pacer_of(channel.pace)
         self._most = 1 if channel.pace is None else GROUP_MOST
         self._failures = 0
         self._resume_at = outbox.held_until(name)
@@ -72,6 +72,13 @@ class ChannelWorker(Worker):
         self._telemetry.delivered(self.name, "sent")
         log.debug("Alert delivered", channel=self.name, alert_id=delivery.message.id, answer=answer)
         return 0.0
+
+    def _pacer_of(self, pace: Pace) -> Pacer:
+        """It counts what an earlier process sent: the receiver does."""
+        pacer = Pacer(pace)
+        for at in self._outbox.attempts(self.name, self._time() - pace.seconds):
+            pacer.called(at)
+        return pacer
 
     def _not_yet(self, delivery: Delivery, now: float) -> float:
         """Seconds for which the pace forbids the attempt, or for which others may still join it."""

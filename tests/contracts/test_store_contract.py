@@ -16,7 +16,7 @@ from token_monitor.core.alert import Switch
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.failover import FailoverState
 from token_monitor.core.judge import Subject, SubjectState
-from token_monitor.core.message import Backlog
+from token_monitor.core.message import Backlog, Delivery
 from token_monitor.core.ports import Change
 from token_monitor.core.words import Kind, Reason, Why
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
@@ -152,6 +152,25 @@ def test_a_delivery_is_owed_until_it_is_acknowledged(store: MonitorDb) -> None:
     store.begin(delivery, 4.0)
     store.sent(delivery, 5.0)
     assert store.next_delivery("ops") is None
+
+
+def test_attempts_are_remembered_by_channel_whatever_came_of_them(store: MonitorDb) -> None:
+    store.commit(owing(*(message(f"e{number}-1", subject=f"s{number}/balance") for number in range(4))), 1.0)
+    store.commit(owing(message("e9-1"), to=["bus"]), 1.0)
+    outcomes: list[Callable[[Delivery, float], None]] = [
+        store.sent,
+        lambda delivery, now: store.bury(delivery, BUSY, "given up", now),
+        lambda delivery, now: store.failed(delivery, BUSY, None, now),
+        lambda _delivery, _now: None,
+    ]
+    for number, outcome in enumerate(outcomes):
+        at = 10.0 * (number + 1)
+        delivery = owed(store)
+        store.begin(delivery, at)
+        outcome(delivery, at + 1)
+    assert store.attempts("ops", 0.0) == [10.0, 20.0, 30.0, 40.0]
+    assert store.attempts("ops", 20.0) == [30.0, 40.0]
+    assert store.attempts("bus", 0.0) == []
 
 
 def test_messages_of_one_subject_leave_in_order_even_after_a_failure(store: MonitorDb) -> None:

@@ -154,6 +154,10 @@ class Outbox(Protocol):
         """How many deliveries of other subjects this channel has sent since."""
         ...
 
+    def attempts(self, channel: str, since: float) -> Sequence[float]:
+        """When something was attempted after `since`, the latest attempt of each delivery; the oldest first."""
+        ...
+
     def hold(self, channel: str, until: float) -> None:
         """Remember that the receiver asked not to be called before `until`."""
         ...

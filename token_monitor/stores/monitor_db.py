@@ -167,6 +167,10 @@ class MonitorDb:
         """How many deliveries of other subjects this channel has sent since."""
         return self._database.read(lambda db: outbox.passed_since(db, delivery, since))
 
+    def attempts(self, channel: str, since: float) -> Sequence[float]:
+        """When something was attempted after `since`, the latest attempt of each delivery; the oldest first."""
+        return self._database.read(lambda db: outbox.attempts(db, channel, since))
+
     def hold(self, channel: str, until: float) -> None:
         """Remember that the receiver asked not to be called before `until`."""
         self._database.write(lambda db: channel_table.hold(db, channel, until))

@@ -178,6 +178,17 @@ def passed_since(db: sqlite3.Connection, delivery: Delivery, since: float) -> in
     return int(count)
 
 
+def attempts(db: sqlite3.Connection, channel: str, since: float) -> list[float]:
+    """When something was attempted after `since`; what was attempted together is one."""
+    rows = db.execute(
+        "SELECT attempted_at FROM outbox WHERE channel = ?1 AND fate = 'pending' AND attempted_at > ?2"
+        " UNION SELECT attempted_at FROM outbox WHERE channel = ?1 AND fate IN ('sent', 'dead') AND fate <> 'pending'"
+        " AND finished > ?2 AND attempted_at > ?2 ORDER BY attempted_at",
+        (channel, since),
+    )
+    return [at for (at,) in rows]
+
+
 def record_error(db: sqlite3.Connection, channel: str, reason: str | None) -> None:
     """What the latest attempt of `channel` said; None if it succeeded."""
     db.execute(
