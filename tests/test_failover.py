@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -37,8 +38,11 @@ class Accounts:
     def __init__(self, **says: object) -> None:
         self.says = says
         self.asked: list[str] = []
+        self.refused: set[str] = set()
 
     def fetch(self, credential: Secret, timeout: float) -> Sequence[Reading]:
+        if credential.reveal() in self.refused:
+            raise REJECTED
         label = credential.reveal().partition("-")[0]
         self.asked.append(label)
         said: Any = self.says[label]
@@ -74,14 +78,15 @@ class Bench:
         self.more = watch or {}
         self.published: list[str] = []
         self.on_publish: Callable[[], None] = lambda: None
+        self.rotated: dict[str, str] = {}
         self.restart()
 
     def restart(self) -> None:
-        spares = [label for label in self.source.says if label != "primary"]
+        resolve = {label: partial(self.resolve, label) for label in self.source.says}
         watch = make_watch(
             self.source,
-            resolve=lambda: Secret("primary-secret"),
-            spares={label: (lambda label=label: Secret(f"{label}-secret")) for label in spares},
+            resolve=resolve.pop("primary"),
+            spares=resolve,
             failover=self.rule,
             **{"timeout": 5.0, **self.more},
         )
@@ -89,8 +94,14 @@ class Bench:
         failover = self.store.failovers().get("facefusion")
         self.monitor = AccountMonitor(watch, world, self.store.subjects(), 0, failover)
 
-    def credential(self, account: str, resolve: Callable[[], Secret], *, wait: bool = False) -> None:
-        self.published.append(resolve().reveal() + " waited" * wait)
+    def resolve(self, label: str) -> Secret:
+        return Secret(self.rotated.get(label, f"{label}-secret"))
+
+    def begin(self, account: str, active: Callable[[], Secret], others: Sequence[Callable[[], Secret]]) -> None:
+        self.published.append(f"{active().reveal()} at first, not {', '.join(other().reveal() for other in others)}")
+
+    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
+        self.published.append(secret.reveal() + " waited" * wait)
         self.on_publish()
 
     def changed(self) -> None: ...
@@ -397,7 +408,7 @@ def test_a_label_that_left_the_settings_gives_way_to_the_primary() -> None:
     assert [line["event"] for line in logs] == ["Credential no longer in the settings"]
     bench.monitor.start()
     assert bench.store.failovers()["facefusion"].label == "primary"
-    assert bench.published[-1] == "primary-secret"
+    assert bench.published[-1].startswith("primary-secret at first")
     bench.poll()
     assert bench.active == "primary"
 
@@ -436,7 +447,38 @@ def test_at_the_start_what_the_store_remembers_is_published() -> None:
     bench.published.clear()
     bench.restart()
     bench.monitor.start()
-    assert bench.published == ["spare1-secret"]
+    bench.source.says["spare1"] = DOWN
+    bench.poll()
+    bench.source.says["spare1"] = 100
+    bench.poll()
+    not_taken_yet = "spare1-secret at first, not primary-secret"
+    assert bench.published == [not_taken_yet, not_taken_yet, "spare1-secret"]
+
+
+def test_a_rotated_credential_is_published_when_the_provider_has_taken_it_and_not_before() -> None:
+    bench = Bench(primary=50, spare1=100)
+    bench.poll()
+    bench.rotated["primary"] = "primary-wrong"
+    bench.poll()
+    bench.source.refused |= {"primary-secret", "primary-wrong"}
+    bench.source.says["spare1"] = 0
+    bench.poll()
+    assert bench.active == "primary"
+    assert set(bench.published) == {"primary-secret"}
+    bench.rotated["primary"] = "primary-new"
+    bench.poll()
+    assert bench.published[-1] == "primary-new"
+
+
+def test_a_spare_is_published_as_the_provider_took_it() -> None:
+    bench = Bench(primary=100, spare1=100)
+    bench.poll()  # looks at all of them
+    bench.source.refused.add("spare1-secret")
+    bench.rotated["spare1"] = "spare1-new"
+    bench.source.says["primary"] = 0
+    bench.on_publish = lambda: bench.rotated.update(spare1="spare1-wrong")
+    bench.poll()
+    assert bench.published[-2:] == ["spare1-new waited", "spare1-new"]
 
 
 def test_a_store_that_fails_leaves_the_old_credential_in_use_and_it_is_published_again() -> None:

@@ -237,3 +237,14 @@ def test_the_new_credential_gets_what_is_left_of_the_deadline() -> None:
     asked = Asked(REFUSED, None, secrets=[OLD, NEW], seconds=4)
     asked.fetch()
     assert [timeout for _, _, timeout in asked.source.asked] == [10, 6]
+
+
+def test_the_credential_that_the_provider_took_last_is_known() -> None:
+    asked = Asked(failing(Failure.STATUS), None, REFUSED, REFUSED, REFUSED, None, secrets=[OLD, OLD, NEW])
+    assert (asked.error().kind, asked.fetcher.accepted) == (Failure.STATUS, None)
+    asked.fetch()
+    assert asked.fetcher.accepted == OLD
+    assert (asked.error(), asked.error()) == (REFUSED, REFUSED)  # the second time with the new one too
+    assert asked.fetcher.accepted == OLD
+    asked.fetch()
+    assert (asked.keys[-1], asked.fetcher.accepted) == ("sk-new", NEW)

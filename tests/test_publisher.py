@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from token_monitor.core.secret import Secret
 from token_monitor.publish import Target
-from token_monitor.publisher import FilePublisher
+from token_monitor.publisher import FilePublisher, Resolve
 
 
 class Bench:
@@ -26,8 +26,24 @@ class Bench:
         )
 
     def want(self) -> None:
-        self.publisher.credential("a", lambda: self.secret)
+        self.publisher.credential("a", self.secret)
         self.publisher.step()
+
+    def begin(self, active: Resolve, *others: Resolve) -> None:
+        self.publisher.begin("a", active, others)
+        self.publisher.step()
+
+
+def one() -> Secret:
+    return Secret("secret-one")
+
+
+def two() -> Secret:
+    return Secret("secret-two")
+
+
+def unreadable() -> Secret:
+    raise ValueError("/run/secrets/t is empty")
 
 
 @pytest.fixture
@@ -64,7 +80,7 @@ def test_a_file_that_is_as_it_should_be_is_left_alone(bench: Bench) -> None:
     assert bench.file.stat() == before
 
 
-def test_a_rotated_credential_is_published_by_the_next_poll(bench: Bench) -> None:
+def test_another_credential_takes_the_place_of_the_first(bench: Bench) -> None:
     bench.want()
     bench.secret = Secret("secret-two")
     bench.want()
@@ -83,7 +99,7 @@ def test_a_file_that_somebody_removed_or_changed_is_mended_by_the_next_poll(
 
 
 def test_an_account_without_a_file_is_ignored(bench: Bench) -> None:
-    bench.publisher.credential("b", lambda: Secret("another"), wait=True)
+    bench.publisher.credential("b", Secret("another"), wait=True)
     bench.publisher.step()
     assert not bench.file.exists()
 
@@ -114,33 +130,60 @@ def test_a_group_that_does_not_exist_ends_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_credential_that_cannot_be_read_leaves_the_file_as_it_was(bench: Bench) -> None:
-    bench.want()
-
-    def unreadable() -> Secret:
-        raise ValueError("/run/secrets/t is empty")
-
-    bench.publisher.credential("a", unreadable)
-    with capture_logs() as logs:
-        bench.publisher.step()
-    assert logs[0]["error"] == "the credential /run/secrets/t is empty"
+def test_at_the_start_what_is_configured_is_published_where_nothing_is(bench: Bench) -> None:
+    bench.begin(one, two)
+    assert bench.file.read_bytes() == b"secret-one"
+    bench.file.write_bytes(b"")
+    bench.begin(one, two)
     assert bench.file.read_bytes() == b"secret-one"
 
 
+def test_at_the_start_a_credential_that_was_rotated_meanwhile_waits_until_the_provider_takes_it(bench: Bench) -> None:
+    bench.file.write_bytes(b"what-the-provider-took")
+    bench.begin(one, two)
+    assert bench.file.read_bytes() == b"what-the-provider-took"
+    bench.want()
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+def test_at_the_start_another_credential_of_the_account_gives_way_to_the_active_one(bench: Bench) -> None:
+    bench.file.write_bytes(b"secret-two")
+    bench.begin(one, unreadable, two)
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+def test_at_the_start_a_file_that_is_right_gets_the_mode_that_is_wanted(bench: Bench) -> None:
+    bench.file.write_bytes(b"secret-one")
+    bench.file.chmod(0o666)
+    bench.begin(one, two)
+    assert bench.file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_credential_that_cannot_be_read_leaves_the_file_as_it_was(bench: Bench) -> None:
+    bench.file.write_bytes(b"secret-two")
+    with capture_logs() as logs:
+        bench.begin(unreadable, two)
+    assert logs[0]["error"] == "the credential /run/secrets/t is empty"
+    assert bench.file.read_bytes() == b"secret-two"
+
+
 def test_who_waits_returns_when_the_file_is_there(running: Bench) -> None:
-    running.publisher.credential("a", lambda: running.secret, wait=True)
+    running.publisher.credential("a", running.secret, wait=True)
     assert running.file.read_bytes() == b"secret-one"
 
 
 def test_a_volume_that_hangs_holds_up_who_waits_for_two_seconds_and_no_longer(running: Bench) -> None:
-    release = threading.Event()
+    hangs, release = threading.Event(), threading.Event()
 
     def hang() -> Secret:
+        hangs.set()
         release.wait(30)
         return running.secret
 
+    running.publisher.begin("a", hang, ())
+    assert hangs.wait(5)
     begun = time.monotonic()
-    running.publisher.credential("a", hang, wait=True)
+    running.publisher.credential("a", running.secret, wait=True)
     took = time.monotonic() - begun
     release.set()
     assert 1.9 < took < 4
@@ -167,6 +210,6 @@ def test_a_fault_in_the_description_ends_nothing(tmp_path: Path) -> None:
     with capture_logs() as logs:
         publisher.step()
     assert [line["event"] for line in logs] == ["Internal error"]
-    publisher.credential("a", lambda: Secret("secret-one"))
+    publisher.credential("a", Secret("secret-one"))
     publisher.step()
     assert (tmp_path / "f").read_bytes() == b"secret-one"

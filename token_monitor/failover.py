@@ -13,6 +13,7 @@ from token_monitor.core.alert import Switch
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.failover import Decision, FailoverState, Health, Move, Pair, Plan
 from token_monitor.core.reading import Reading
+from token_monitor.core.secret import Secret
 from token_monitor.core.time import Now
 from token_monitor.core.words import Why
 from token_monitor.fetcher import Fetcher
@@ -85,6 +86,10 @@ class Failover:
     def active(self) -> str:
         """The label of the credential that is asked."""
         return self.state.label
+
+    def accepted(self, label: str) -> Secret | None:
+        """What the provider took last as the credential `label`; None: nothing since the start."""
+        return self._fetchers[label].accepted
 
     def fetch(self, started: float) -> Sequence[Reading]:
         """The readings of the active credential. Raises SourceError."""

@@ -15,6 +15,7 @@ QUICK_RETRIES: Final = (0.5, 1.0)
 class Fetcher:
     """The readings of one account.
 
+    accepted: the credential that the provider took last; None: none since the start.
     resolve: reads the credential anew; raises ValueError with a message that does not hold it.
     pause: waits that many seconds, and says whether the daemon is stopping.
     timeout: the deadline of one fetch, retries included. interval: from fetch to fetch. Seconds.
@@ -36,6 +37,7 @@ class Fetcher:
         self._timeout = timeout
         self._latest_retry = min(timeout, interval / 2)
         self._secret: Secret | None = None
+        self.accepted: Secret | None = None
 
     def fetch(self, started: float) -> Sequence[Reading]:
         """The readings, by the deadline counted from `started` (steady seconds). Raises SourceError."""
@@ -74,7 +76,9 @@ class Fetcher:
         remaining = self._timeout - (self._clock.now().steady - started)
         if remaining <= 0:
             raise SourceError(Failure.TIMEOUT, f"no answer within {self._timeout:g} s")
-        return self._source.fetch(secret, remaining)
+        readings = self._source.fetch(secret, remaining)
+        self.accepted = secret
+        return readings
 
     def _read_secret(self) -> Secret:
         try:

@@ -130,11 +130,20 @@ class AccountMonitor:
             self._world.wake(watch.channels)
 
     def _publish(self, label: str | None = None, *, wait: bool = False) -> None:
-        """Have the active credential published, or that of `label`; and whatever else is to be seen."""
-        if self._world.publisher is not None:
-            resolve = self.watch.credentials[label or self._failover.active]
-            self._world.publisher.credential(self.watch.account, resolve, wait=wait)
-            self._world.publisher.changed()
+        """Have the active credential published, or that of `label`; and whatever else is to be seen.
+
+        It is what the provider took last. What it refuses, or was not asked about yet, is no help to anybody.
+        """
+        publisher, label = self._world.publisher, label or self._failover.active
+        if publisher is None:
+            return
+        accepted = self._failover.accepted(label)
+        if accepted is not None:
+            publisher.credential(self.watch.account, accepted, wait=wait)
+        else:
+            credentials = dict(self.watch.credentials)
+            publisher.begin(self.watch.account, credentials.pop(label), list(credentials.values()))
+        publisher.changed()
 
     def _store_review(self, finding: Finding | None) -> None:
         state = self._failover.review(finding)

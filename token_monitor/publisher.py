@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ PATIENCE: Final = 2.0
 STATUS_EVERY: Final = 1.0
 
 Resolve = Callable[[], Secret]
+Choose = Callable[[], Secret | None]
+"""What the file is to hold; None: what it holds."""
 
 log = structlog.get_logger()
 
@@ -43,7 +46,7 @@ class FilePublisher:
         self._status = status
         self._describe = describe
         self._changed = threading.Condition()
-        self._wanted: dict[str, Resolve] = {}
+        self._wanted: dict[str, Choose] = {}
         self._asked = self._done = 0
         self._status_due: float | None = None
         self._status_written = float("-inf")
@@ -51,17 +54,26 @@ class FilePublisher:
         self._complaints: dict[Path, str] = {}
         self._stopping = False
 
-    def credential(self, account: str, resolve: Resolve, *, wait: bool = False) -> None:
+    def begin(self, account: str, active: Resolve, others: Sequence[Resolve]) -> None:
+        """See `core.ports.Publisher`."""
+        self._want(account, lambda: self._first(account, active, others))
+
+    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
         """See `core.ports.Publisher`. A file that is as it should be is left alone."""
-        if account not in self._credentials:
-            return
-        with self._changed:
-            self._wanted[account] = resolve
-            self._asked += 1
-            mine = self._asked
-            self._changed.notify_all()
-            if wait:
+        mine = self._want(account, lambda: secret)
+        if wait and mine is not None:
+            with self._changed:
                 self._changed.wait_for(lambda: self._done >= mine or self._stopping, PATIENCE)
+
+    def _want(self, account: str, choose: Choose) -> int | None:
+        """The number of the wish; None: nothing is published of this account."""
+        if account not in self._credentials:
+            return None
+        with self._changed:
+            self._wanted[account] = choose
+            self._asked += 1
+            self._changed.notify_all()
+            return self._asked
 
     def changed(self) -> None:
         """Have the status written, soon."""
@@ -93,8 +105,8 @@ class FilePublisher:
             status = self._until_status() == 0
             if status:
                 self._status_due, self._status_written = None, time.monotonic()
-        for account, resolve in wanted.items():
-            self._safely(self._credentials[account], lambda: self._publish(account, resolve))  # noqa: B023
+        for account, choose in wanted.items():
+            self._safely(self._credentials[account], lambda: self._publish(account, choose()))  # noqa: B023
         with self._changed:
             self._done = asked
             self._changed.notify_all()
@@ -109,12 +121,20 @@ class FilePublisher:
         """Seconds; None: nothing to write."""
         return None if self._status_due is None else max(0.0, self._status_due - time.monotonic())
 
-    def _publish(self, account: str, resolve: Resolve) -> None:
-        target = self._credentials[account]
+    def _first(self, account: str, active: Resolve, others: Sequence[Resolve]) -> Secret | None:
+        """Of a file that holds another credential than it should, the reason is a crash; else it was rotated."""
+        held = _content(self._credentials[account].path)
+        if held and held not in _readable([active, *others]):
+            return None
         try:
-            secret = resolve()
+            return active()
         except ValueError as error:
             raise ValueError(f"the credential {error}") from None
+
+    def _publish(self, account: str, secret: Secret | None) -> None:
+        target = self._credentials[account]
+        if secret is None:
+            return
         if self._written.get(account) == _Written(secret, fingerprint(target.path)):
             return
         self._written.pop(account, None)
@@ -136,3 +156,19 @@ class FilePublisher:
         else:
             if self._complaints.pop(target.path, None):
                 log.info("File published again", path=str(target.path))
+
+
+def _content(path: Path) -> bytes:
+    """Empty if there is nothing to be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _readable(credentials: Sequence[Resolve]) -> list[bytes]:
+    found = []
+    for resolve in credentials:
+        with suppress(ValueError):
+            found.append(resolve().reveal().encode())
+    return found

@@ -119,7 +119,7 @@ def test_a_restart_goes_on_with_the_spare_and_publishes_it_again(site: Site, pur
     site.posted(3)
     daemon.entry(msg="Spare credential cannot be used", credential_label="primary")
     daemon.kill()
-    (shared / "credential").write_text("what somebody left there")
+    (shared / "credential").write_text(SECRETS["primary"])  # as after a crash in the middle of a switch
     purses.purses["spare1"] = Answer(503)
     seen = len(purses.requests)
     daemon = site.start(config(site, purses, shared)).watching()
@@ -219,7 +219,31 @@ def test_a_rotated_file_of_a_spare_is_read_again_and_published(site: Site, purse
     daemon.entry(msg="Credential switched", credential_to="studio")
     assert published(shared) == SECRETS["spare2"]
     file.write_text(SECRETS["spare1"] + "\n")
+    purses.purses["spare2"] = Answer(401)
     daemon.wait_until(lambda: published(shared) == SECRETS["spare1"])
+    daemon.stop()
+
+
+def test_a_credential_that_was_rotated_while_nobody_watched_is_tried_before_it_is_published(
+    site: Site, purses: Purses, shared: Path
+) -> None:
+    file = site.work / "primary"
+    file.write_text(SECRETS["primary"])
+    environment = config(site, purses, shared)
+    yaml = site.work / "monitor.yaml"
+    yaml.write_text(yaml.read_text().replace("${PRIMARY}", f"file:{file}"))
+    purses.purses |= {"spare1": 0, "spare2": 0}
+    daemon = site.start(environment)
+    daemon.wait_until((shared / "credential").exists)
+    daemon.kill()
+    file.write_text("mistyped")
+    daemon = site.start(environment)
+    daemon.entry(msg="Credential rejected")
+    daemon.wait_until(lambda: status(shared)["credential"] == "exhausted")
+    assert published(shared) == SECRETS["primary"]
+    file.write_text(SECRETS["spare2"])
+    purses.purses["spare2"] = 100
+    daemon.wait_until(lambda: published(shared) == SECRETS["spare2"])
     daemon.stop()
 
 

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -81,7 +82,10 @@ class Life:
         """Returns when what the store remembers is published."""
         self.thread.start()
         self.monitor.start()
-        self.publisher.credential("facefusion", lambda: Secret(secret_of(self.label)), wait=True)
+        deadline = time.monotonic() + 10
+        while not self.file.exists() or self.file.read_text() != secret_of(self.label):
+            assert time.monotonic() < deadline, "a start publishes what the store remembers"
+            time.sleep(0.001)
 
     def poll(self) -> None:
         self.monitor.settle(self.monitor.fetch(scheduled=True))
@@ -110,7 +114,6 @@ def switch(folder: Path, turn: int, then: Callable[[int], None]) -> None:
     threading.settrace(trace)
     life = Life(folder, turn)
     life.start()
-    assert life.file.read_text() == secret_of(life.label)
     armed.set()
     sys.settrace(trace)
     life.poll()
@@ -162,7 +165,7 @@ def inspect(folder: Path) -> tuple[int, bool]:
 def restart(folder: Path, turn: int) -> None:
     life = Life(folder, turn)
     life.start()
-    assert life.file.read_text() == secret_of(life.label), "a start publishes what the store remembers"
+    life.publisher.credential("facefusion", Secret(secret_of(life.label)), wait=True)  # returns when it is idle
     assert not (folder / ".credential.draft").exists()
     life.publisher.stop()
     life.thread.join()

@@ -1,7 +1,7 @@
 """What the core asks of the world. Adapters implement these; the wiring is in `app`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -46,8 +46,7 @@ class Source(Protocol):
 class Channel(Protocol):
     """Takes alerts to one receiver. Called by one thread.
 
-    pace: how often the receiver lets itself be called; None is as often as there is something to say. Where there is a
-    pace, alerts that come together are sent as one message.
+    pace: how often the receiver lets itself be called; None is as often as there is something to say.
     """
 
     @property
@@ -57,6 +56,21 @@ class Channel(Protocol):
         """Deliver, and return what the receiver answered, in one line. Returning is the acknowledgement.
 
         Raises ChannelError: it was not acknowledged.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupChannel(Channel, Protocol):
+    """A channel whose messages people read: alerts that come together go as one message, as far as they fit.
+
+    Every other channel is for machines and gets each alert by itself.
+    """
+
+    def fits(self, message: Message) -> bool:
+        """Whether the receiver shows the whole of `message`, in the form that `send` gives it.
+
+        What holds for several alerts holds for the first of them.
         """
         ...
 
@@ -118,13 +132,20 @@ class StateStore(Protocol):
         ...
 
 
+Compose = Callable[[Sequence[Delivery]], Delivery]
+"""Makes one delivery of a beginning of several."""
+
+
 class Outbox(Protocol):
     """The deliveries owed. Times are steady seconds."""
 
-    def next_delivery(self, channel: str, most: int = 1, quiet_since: float | None = None) -> Delivery | None:
+    def next_delivery(
+        self, channel: str, compose: Compose | None = None, quiet_since: float | None = None
+    ) -> Delivery | None:
         """Of the oldest pending deliveries of each subject, the one attempted least recently.
 
-        most: together with up to so many that were never attempted, as one; what was attempted together stays so.
+        compose: makes one delivery of this and others that were never attempted, the oldest first. None: it goes alone.
+            What was attempted together stays so.
         quiet_since: quiet hours began then; only subjects with something critical pass, and those whose episode was
             told since and has ended.
         """
@@ -195,11 +216,18 @@ class EpisodeNotes(Protocol):
 class Publisher(Protocol):
     """Writes files for the programs that the accounts serve."""
 
-    def credential(self, account: str, resolve: Callable[[], Secret], *, wait: bool = False) -> None:
-        """Have what `resolve` reads published as the active credential of `account`, if that is wanted at all.
+    def begin(self, account: str, active: Callable[[], Secret], others: Sequence[Callable[[], Secret]]) -> None:
+        """Have what `active` reads published as the credential of `account`, which the provider has not taken yet.
+
+        A file that holds what none of these reads stays as it is: the provider took that once, as far as anybody
+        knows. active, others: raise ValueError with a message that does not hold the credential.
+        """
+        ...
+
+    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
+        """Have `secret` published as the active credential of `account`, if that is wanted at all.
 
         wait: return when it is done or has failed, or after 2 seconds.
-        resolve: raises ValueError with a message that does not hold the credential.
         """
         ...
 
