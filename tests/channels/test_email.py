@@ -15,14 +15,17 @@ import pytest
 from attrs import evolve
 
 from support.authority import Authority
+from support.clock import FakeClock
 from support.mail_server import MailServer
 from support.messages import low
+from support.tools import make_tools
 from token_monitor.channels.email import Email, EmailChannel, Security
+from token_monitor.channels.recipients import PATIENCE, Recipients
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
-from token_monitor.http.tls import tls_context
+from token_monitor.core.tools import Tools
 
 PASSWORD = "password-canary"
 SENDER = Mailbox("monitor@example.com", "Token Monitor")
@@ -39,10 +42,12 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
     return made
 
 
-def channel(server: MailServer | int, security: Security = Security.NONE, **more: Any) -> EmailChannel:
+def channel(
+    server: MailServer | int, security: Security = Security.NONE, tools: Tools | None = None, **more: Any
+) -> EmailChannel:
     port = server if isinstance(server, int) else server.port
     settings = Email(host="127.0.0.1", sender=SENDER, to=[OPS], security=security, port=port)
-    return EmailChannel(evolve(settings, **more), tls_context)
+    return EmailChannel(evolve(settings, **more), tools or make_tools())
 
 
 def refusal(sender: EmailChannel) -> ChannelError:
@@ -187,11 +192,82 @@ def test_a_message_larger_than_the_server_announces_is_given_up() -> None:
     assert (error.scope, "too large" in error.reason) == (Scope.MESSAGE, True)
 
 
-def test_what_some_recipients_miss_is_delivered_to_the_others_and_said() -> None:
-    with MailServer(RCPT=lambda to: "550 5.1.1 Unknown" if to == "ops@example.com" else "250 OK") as server:
-        answer = channel(server, to=[OPS, NIGHT]).send(low())
-        assert answer.endswith(" answered 250; it refused ops@example.com (550 5.1.1)")
-        assert [mail.rcpt_tos for mail in server.mails] == [["night@example.com"]]
+def refusing(address: str, answer: str) -> Callable[[str], str]:
+    return lambda to: answer if to == address else "250 OK"
+
+
+class Logged(list[str]):
+    """What is logged as incomplete."""
+
+    def take(self, message: str, reason: str) -> None:
+        self.append(f"{message}: {reason}")
+
+
+def test_what_one_recipient_is_refused_for_good_the_others_get_and_an_error_is_logged() -> None:
+    logged = Logged()
+    with MailServer(RCPT=refusing("ops@example.com", "550 5.1.1 Unknown")) as server:
+        sender = channel(server, tools=make_tools(incomplete=logged.take), to=[OPS, NIGHT])
+        assert sender.send(low()).endswith(" answered 250; it refused ops@example.com (550 5.1.1)")
+        assert received(server) == [["night@example.com"]]
+    assert logged == [f"e-1: 127.0.0.1:{server.port} refuses ops@example.com (550 5.1.1); check to"]
+
+
+def test_what_one_recipient_is_refused_for_now_it_gets_later_and_the_others_get_once() -> None:
+    logged = Logged()
+    with MailServer(RCPT=refusing("night@example.com", "450 4.2.0 Greylisted")) as server:
+        sender = channel(server, tools=make_tools(incomplete=logged.take), to=[OPS, NIGHT])
+        for _ in range(2):
+            error = refusal(sender)
+            assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
+            assert error.reason.endswith(" not yet for night@example.com (450 4.2.0): it asks to try again later")
+        server.answers.clear()
+        assert sender.send(low()).endswith(" answered 250")
+        assert received(server) == [["ops@example.com"], ["night@example.com"]]
+        sender.send(low(number=2))
+        assert received(server)[2:] == [["ops@example.com", "night@example.com"]]
+    assert logged == []
+
+
+def test_a_mailbox_that_stays_full_holds_the_others_up_for_a_quarter_of_an_hour_once() -> None:
+    clock, logged = FakeClock(), Logged()
+    with MailServer(RCPT=refusing("night@example.com", "452 4.2.2 Full")) as server:
+        sender = channel(server, tools=make_tools(clock=clock, incomplete=logged.take), to=[OPS, NIGHT])
+        refusal(sender)
+        clock.advance(PATIENCE - 1)
+        refusal(sender)
+        clock.advance(1)
+        assert "it refused night@example.com (452 4.2.2)" in sender.send(low())
+        assert "it refused night@example.com (452 4.2.2)" in sender.send(low(number=2))
+        assert len(logged) == 2
+        server.answers.clear()
+        sender.send(low(number=3))
+        server.answers["RCPT"] = refusing("night@example.com", "452 4.2.2 Full")
+        with pytest.raises(ChannelError):
+            sender.send(low(number=4))
+        assert received(server).count(["ops@example.com"]) == 3
+
+
+def test_a_refusal_that_becomes_one_for_good_is_logged_and_the_others_are_not_asked_again() -> None:
+    logged = Logged()
+    with MailServer(RCPT=refusing("night@example.com", "450 Later")) as server:
+        sender = channel(server, tools=make_tools(incomplete=logged.take), to=[OPS, NIGHT])
+        refusal(sender)
+        server.answers["RCPT"] = "550 Unknown"
+        assert sender.send(low()).endswith("it refused night@example.com (550)")
+        assert received(server) == [["ops@example.com"]]
+    assert len(logged) == 1
+
+
+def test_who_has_what_is_remembered_of_the_latest_messages_only() -> None:
+    remembered = Recipients([OPS, NIGHT])
+    for number in range(1000):
+        remembered.took(str(number), ["ops@example.com"])
+    assert remembered.lacking("999") == ["night@example.com"]
+    assert remembered.lacking("0") == ["ops@example.com", "night@example.com"]
+
+
+def received(server: MailServer) -> list[list[str]]:
+    return [mail.rcpt_tos for mail in server.mails]
 
 
 def test_all_recipients_refused_is_tried_again_if_one_of_them_may_be_taken_later() -> None:
@@ -219,9 +295,21 @@ def test_a_server_that_is_not_there_is_tried_again() -> None:
 
 
 def test_a_host_name_that_does_not_resolve_is_tried_again() -> None:
-    sender = EmailChannel(Email("no-such-host.invalid", SENDER, [OPS], timeout=Seconds(5.0)), tls_context)
+    sender = EmailChannel(Email("no-such-host.invalid", SENDER, [OPS], timeout=Seconds(5.0)), make_tools())
     with pytest.raises(ChannelError) as caught:
         sender.send(low())
+    assert (caught.value.scope, caught.value.ambiguous) == (Scope.RETRY, False)
+
+
+def test_a_resolver_that_hangs_holds_a_delivery_no_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
+    sender = EmailChannel(Email("mail.example.com", SENDER, [OPS], timeout=Seconds(0.3)), make_tools())
+    started = time.monotonic()
+    with pytest.raises(ChannelError, match=r"no connection within 0\.3 s") as caught:
+        sender.send(low())
+    release.set()
+    assert time.monotonic() - started < 5.0
     assert (caught.value.scope, caught.value.ambiguous) == (Scope.RETRY, False)
 
 
@@ -298,7 +386,7 @@ def test_a_large_text_with_leading_dots_arrives_whole() -> None:
 
 def test_settings_and_channel_print_no_password() -> None:
     settings = Email("mail.example.com", SENDER, [OPS], username="monitor", password=Secret(PASSWORD))
-    for shown in (repr(settings), str(settings), repr(EmailChannel(settings, tls_context))):
+    for shown in (repr(settings), str(settings), repr(EmailChannel(settings, make_tools()))):
         assert PASSWORD not in shown
 
 
@@ -322,5 +410,5 @@ def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any], allowed: s
 
 
 def test_the_port_follows_the_security() -> None:
-    ports = {security: EmailChannel(Email("h", SENDER, [OPS], security), tls_context)._server for security in Security}
+    ports = {security: EmailChannel(Email("h", SENDER, [OPS], security), make_tools())._server for security in Security}
     assert ports == {Security.STARTTLS: "h:587", Security.TLS: "h:465", Security.NONE: "h:25"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from support.clock import FakeClock
 from support.messages import low
 from support.tickets import TOKEN, TicketSystem
+from support.tools import make_tools
 from token_monitor.channels.template import Call, Method, Templated, TemplatedChannel
 from token_monitor.config.body import body
 from token_monitor.config.tree import Items, Table, Text
@@ -18,10 +18,8 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.secret import Secret
 from token_monitor.core.template import Body, HiddenTemplate, Template, UrlTemplate
-from token_monitor.core.tools import Tools
 from token_monitor.core.words import Reason, State
 from token_monitor.http import RequestsClient
-from token_monitor.http.tls import tls_context
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
 
 HTTP = RequestsClient()
@@ -75,7 +73,7 @@ def settings(tickets: TicketSystem, key: str = KEY, **more: Any) -> Templated:
 
 
 def channel(made: Templated, store: MonitorDb, name: str = "tickets") -> TemplatedChannel:
-    return TemplatedChannel(made, Tools(name, HTTP, FakeClock(), store, tls_context))
+    return TemplatedChannel(made, make_tools(name=name, http=HTTP, notes=store))
 
 
 def alert(number: int, reason: Reason, state: State = State.LOW, episode: str = "e") -> Message:

@@ -19,6 +19,7 @@ from attrs import frozen
 from support.messages import FixedClock, low
 from support.receiver import Receiver
 from support.robots import people_read
+from support.tools import make_tools
 from token_monitor.channels.dingtalk import DingTalk, DingTalkChannel
 from token_monitor.channels.feishu import Feishu, FeishuChannel
 from token_monitor.channels.slack import Slack, SlackChannel
@@ -32,13 +33,10 @@ from token_monitor.core.ports import Channel
 from token_monitor.core.secret import Secret
 from token_monitor.core.template import Body, Template, UrlTemplate
 from token_monitor.core.time import Seconds
-from token_monitor.core.tools import Tools
 from token_monitor.core.url import Url
 from token_monitor.http import RequestsClient
-from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line
 from token_monitor.output import Output
-from token_monitor.stores.monitor_db import open_monitor_db
 
 PATH = "/services/T000/path-canary?key=query-canary"
 CANARIES = ("path-canary", "query-canary", "secret-canary", "header-canary")
@@ -87,8 +85,7 @@ def template(url: Url, timeout: Seconds, http: HttpClient) -> tuple[object, Chan
     header = Template.parse("Bearer header-canary", Secret("Bearer header-canary"))
     place, body = UrlTemplate(url.secret.reveal()), Body({"text": Template.parse("{text}")})
     settings = Templated(place, headers={"Authorization": header}, body=body, timeout=timeout)  # type: ignore[dict-item]
-    notes = open_monitor_db(None)
-    return settings, TemplatedChannel(settings, Tools("tickets", http, FixedClock(), notes, tls_context))
+    return settings, TemplatedChannel(settings, make_tools(http=http))
 
 
 HTTP_CHANNELS = {

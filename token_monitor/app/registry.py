@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+import structlog
 from attrs import frozen
 
 from token_monitor.channels.stdout import StdoutChannel
@@ -15,6 +16,7 @@ from token_monitor.core.failover import FailoverRule
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Channel, Clock, EpisodeNotes, LevelChannel, Source
 from token_monitor.core.tools import ChannelType, Tools
+from token_monitor.http.resolve import addresses
 from token_monitor.http.tls import tls_context
 from token_monitor.logs import alert_line, shows_color
 from token_monitor.monitor import AccountMonitor
@@ -29,6 +31,8 @@ ENTRY_POINTS: Final = "token_monitor.channels"
 _SOURCES: Final[Mapping[str, tuple[type, Callable[[Any, HttpClient], Source]]]] = {
     "generic": (JsonEndpoint, JsonEndpointSource),
 }
+
+log = structlog.get_logger()
 
 
 @frozen
@@ -49,7 +53,7 @@ _CHANNELS: Final[Mapping[str, _Entry]] = {
     "dingtalk": _Entry("dingtalk", "DingTalk", lambda m, s, tools: m.DingTalkChannel(s, tools.http, tools.clock)),
     "wecom": _Entry("wecom", "WeCom", lambda m, s, tools: m.WeComChannel(s, tools.http)),
     "feishu": _Entry("feishu", "Feishu", lambda m, s, tools: m.FeishuChannel(s, tools.http, tools.clock)),
-    "email": _Entry("email", "Email", lambda m, s, tools: m.EmailChannel(s, tools.tls)),
+    "email": _Entry("email", "Email", lambda m, s, tools: m.EmailChannel(s, tools)),
     "apprise": _Entry("apprise", "Apprise", lambda m, s, _tools: m.AppriseChannel(s)),
     "template": _Entry("template", "Templated", lambda m, s, tools: m.TemplatedChannel(s, tools)),
     "kafka": _Entry("kafka", "Kafka", lambda m, s, tools: m.KafkaChannel(s, tools.tls)),
@@ -133,7 +137,7 @@ def make_channels(
     log_format, color = settings.daemon.log_format, shows_color(output)
     stdout = StdoutChannel(output.alert, lambda alert: alert_line(alert, log_format, color=color))
     return {STDOUT: stdout} | {
-        name: _plugin(channel.type).make(channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _plugin(channel.type).make(channel.options, _tools(name, http, clock, notes))
         for name, channel in settings.channels.items()
         if channel.type not in _LEVEL_CHANNELS
     }
@@ -144,10 +148,17 @@ def make_level_channels(
 ) -> dict[str, LevelChannel]:
     """Every channel that is told what stands, by name."""
     return {
-        name: _plugin(channel.type).make(channel.options, Tools(name, http, clock, notes, tls_context))
+        name: _plugin(channel.type).make(channel.options, _tools(name, http, clock, notes))
         for name, channel in settings.channels.items()
         if channel.type in _LEVEL_CHANNELS
     }
+
+
+def _tools(channel: str, http: HttpClient, clock: Clock, notes: EpisodeNotes) -> Tools:
+    def incomplete(message: str, reason: str) -> None:
+        log.error("Alert not delivered to everybody", channel=channel, alert_id=message, error=reason)
+
+    return Tools(channel, http, clock, notes, tls_context, addresses, incomplete)
 
 
 def make_monitors(accounts: Sequence[AccountSettings], world: World, http: HttpClient) -> list[AccountMonitor]:

@@ -2,13 +2,14 @@
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
 from attrs import frozen
 
+from token_monitor.channels.recipients import Recipients
 from token_monitor.channels.smtp import Code, RefusedError, Session, Step
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox, compose
@@ -16,6 +17,9 @@ from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
+from token_monitor.core.tools import Tools
+
+ROOM: Final = 64 * 1024  # bytes that every server takes (RFC 5321, 4.5.3.1.7)
 
 _TIMEOUT: Final = Seconds(20.0)
 
@@ -76,26 +80,32 @@ class Email:
 
 
 class EmailChannel:
-    """Delivered is a 250 to the whole message, for at least one recipient.
+    """Delivered is a 250 to the whole message, for every recipient that is not refused for good.
 
-    tls: see `core.tools.Tools`.
+    One that is refused for now is tried again, alone, for 15 minutes.
     """
 
     pace: Final[Pace | None] = Pace(10, 60.0)
 
-    def __init__(self, settings: Email, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, settings: Email, tools: Tools) -> None:
         self._settings = settings
-        self._tls = tls
+        self._tools = tools
         self._port = settings.port or _PORTS[settings.security]
         self._server = f"{settings.host}:{self._port}"
+        self._recipients = Recipients(settings.to)
+
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`."""
+        return len(compose(message, self._settings.sender, self._settings.to).as_bytes()) <= ROOM
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""
         settings = self._settings
         mail = compose(message, settings.sender, settings.to).as_bytes()
-        session = Session(settings.host, settings.timeout)
+        session = Session(settings.host, settings.timeout, self._tools.addresses)
+        to = self._recipients.lacking(message.id)
         try:
-            refused = self._converse(session, mail)
+            refused = self._converse(session, to, mail)
         except RefusedError as error:
             raise self._refusal(error) from None
         except (OSError, UnicodeError) as error:  # a host name that no encoding takes raises the latter
@@ -103,10 +113,25 @@ class EmailChannel:
             raise ChannelError(Scope.RETRY, reason, ambiguous=session.handed_over) from None
         finally:
             session.close()
-        some = ", ".join(f"{address} ({code})" for address, code in refused.items())
-        return f"{self._server} answered 250" + (f"; it refused {some}" if some else "")
+        self._recipients.took(message.id, [address for address in to if address not in refused])
+        return self._settled(message.id, refused)
 
-    def _converse(self, session: Session, mail: bytes) -> Mapping[str, Code]:
+    def _settled(self, message: str, refused: Mapping[str, Code]) -> str:
+        """The answer. Raises ChannelError: somebody is to be asked again."""
+        if not self._recipients.having(message):
+            codes = sorted(refused.values(), key=lambda code: not code.passing)
+            raise self._refusal(RefusedError(Step.RECIPIENTS, codes[0]))
+        later = self._recipients.worth_waiting_for(refused, self._tools.clock.now().steady)
+        if later:
+            reason = f"{self._server} took it, but not yet for {_listed(later)}: it asks to try again later"
+            raise ChannelError(Scope.RETRY, reason, ambiguous=True)
+        self._recipients.done(message)
+        if not refused:
+            return f"{self._server} answered 250"
+        self._tools.incomplete(message, f"{self._server} refuses {_listed(refused)}; check to")
+        return f"{self._server} answered 250; it refused {_listed(refused)}"
+
+    def _converse(self, session: Session, to: Sequence[str], mail: bytes) -> Mapping[str, Code]:
         """The recipients that were refused."""
         settings = self._settings
         tls = self._context()
@@ -115,7 +140,7 @@ class EmailChannel:
             session.encrypt(tls)
         if settings.username is not None and settings.password is not None:
             session.authenticate(settings.username, settings.password.reveal())
-        refused = session.deliver(settings.sender.address, [mailbox.address for mailbox in settings.to], mail)
+        refused = session.deliver(settings.sender.address, to, mail)
         with suppress(OSError):
             session.putcmd("quit")
         return refused
@@ -124,7 +149,7 @@ class EmailChannel:
         if self._settings.security is Security.NONE:
             return None
         try:
-            return self._tls()
+            return self._tools.tls()
         except OSError as error:
             raise ChannelError(Scope.RETRY, f"{self._server}: {error}") from None
 
@@ -134,12 +159,16 @@ class EmailChannel:
             return ChannelError(Scope.CHANNEL, f"{self._server} {_NOT_OFFERED[step]}")
         if not 200 <= code.number < 600:
             return ChannelError(Scope.CHANNEL, f"{self._server} does not speak SMTP; check host, port and security")
-        if 400 <= code.number < 500:
+        if code.passing:
             return ChannelError(Scope.RETRY, f"{self._server} answered {code}: it asks to try again later")
         if step is Step.SENDER and code.number == 552:  # RFC 1870, 6.2
             return ChannelError(Scope.MESSAGE, f"{self._server} answered {code}: it finds the message too large")
         scope = Scope.MESSAGE if step is Step.MESSAGE else Scope.CHANNEL
         return ChannelError(scope, f"{self._server} answered {code}: {_HINTS[step]}")
+
+
+def _listed(refused: Mapping[str, Code]) -> str:
+    return ", ".join(f"{address} ({code})" for address, code in refused.items())
 
 
 def _explained(error: Exception, session: Session, timeout: float) -> str:

@@ -6,11 +6,13 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
 from attrs import frozen
+
+from token_monitor.core.tools import Addresses
 
 _CHUNK: Final = 16 << 10
 _ENHANCED: Final = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
@@ -42,6 +44,11 @@ class Code:
         found = _ENHANCED.match(text)
         return cls(number, found[0].decode() if found else "")
 
+    @property
+    def passing(self) -> bool:
+        """Whether it asks to try again later."""
+        return 400 <= self.number < 500
+
     def __str__(self) -> str:
         return f"{self.number} {self.enhanced}".rstrip()
 
@@ -61,12 +68,14 @@ class RefusedError(Exception):
 class Session(smtplib.SMTP):
     """Made, opened, perhaps encrypted and authenticated, used to deliver one message, and closed.
 
+    addresses: see `core.tools.Tools`.
     connected: the server has answered. handed_over: it may have the whole message.
     Raises RefusedError, OSError (smtplib's errors are among them) from every method.
     """
 
-    def __init__(self, host: str, timeout: float) -> None:
+    def __init__(self, host: str, timeout: float, addresses: Callable[[str, int, float], Addresses]) -> None:
         self._deadline = time.monotonic() + timeout
+        self._addresses = addresses
         self._tls: ssl.SSLContext | None = None
         self.connected = False
         self.handed_over = False
@@ -112,7 +121,7 @@ class Session(smtplib.SMTP):
             raise RefusedError(Step.LOGIN, None) from None
 
     def deliver(self, sender: str, to: Sequence[str], mail: bytes) -> Mapping[str, Code]:
-        """Hand `mail` over; the recipients that were refused, if not all were."""
+        """Hand `mail` over, unless every recipient is refused; those that are."""
         self._accepted(Step.SENDER, self.mail(sender, [f"size={len(mail)}"] if self.has_extn("size") else []))
         refused: dict[str, Code] = {}
         for address in to:
@@ -120,8 +129,7 @@ class Session(smtplib.SMTP):
             if number not in (250, 251):
                 refused[address] = Code.of(number, text)
         if len(refused) == len(to):
-            passing = [code for code in refused.values() if 400 <= code.number < 500]
-            raise RefusedError(Step.RECIPIENTS, (passing or list(refused.values()))[0])
+            return refused
         try:
             self._accepted(Step.MESSAGE, self.data(mail))
         except smtplib.SMTPDataError as error:
@@ -153,7 +161,7 @@ class Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002
         """All addresses share what is left of the deadline."""
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = self._addresses(host, port, self._left)
         failure: OSError = TimeoutError()
         for waiting, (family, kind, protocol, _, address) in zip(range(len(found), 0, -1), found, strict=True):
             sock = socket.socket(family, kind, protocol)

@@ -9,6 +9,9 @@ from attrs import frozen
 from token_monitor.core.http import HttpClient
 from token_monitor.core.ports import Clock, EpisodeNotes
 
+Addresses = list[tuple[Any, ...]]
+"""What `socket.getaddrinfo` returns."""
+
 
 @frozen
 class Tools:
@@ -17,6 +20,9 @@ class Tools:
     name: of the channel, as the settings call it; its notes are kept under it.
     tls: a new client context that verifies, with the certificate authorities of the environment; for protocols other
         than HTTP. Raises OSError: the bundle that the environment names cannot be read.
+    addresses: of a host and port, within so many seconds. Raises socket.gaierror, UnicodeError: there is no such host;
+        TimeoutError: no answer in time.
+    incomplete: logs an error: the message of this id is delivered, but not to everybody, and why.
     """
 
     name: str
@@ -24,6 +30,8 @@ class Tools:
     clock: Clock
     notes: EpisodeNotes
     tls: Callable[[], ssl.SSLContext]
+    addresses: Callable[[str, int, float], Addresses]
+    incomplete: Callable[[str, str], None]
 
 
 @frozen

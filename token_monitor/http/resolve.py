@@ -3,9 +3,8 @@
 import ipaddress
 import socket
 import threading
-from typing import Any
 
-Addresses = list[tuple[Any, ...]]
+from token_monitor.core.tools import Addresses
 
 
 def addresses(host: str, port: int, timeout: float) -> Addresses:
