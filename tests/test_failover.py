@@ -79,6 +79,8 @@ class Bench:
         self.published: list[str] = []
         self.on_publish: Callable[[], None] = lambda: None
         self.rotated: dict[str, str] = {}
+        self.problem: str | None = None
+        self.stopping = False
         self.restart()
 
     def restart(self) -> None:
@@ -90,7 +92,8 @@ class Bench:
             failover=self.rule,
             **{"timeout": 5.0, **self.more},
         )
-        world = evolve(make_world(self.clock, self.store, self.telemetry), publisher=self)
+        world = make_world(self.clock, self.store, self.telemetry)
+        world = evolve(world, publisher=self, pause=lambda _seconds: self.stopping)
         failover = self.store.failovers().get("facefusion")
         self.monitor = AccountMonitor(watch, world, self.store.subjects(), 0, failover)
 
@@ -100,9 +103,13 @@ class Bench:
     def begin(self, account: str, active: Callable[[], Secret], others: Sequence[Callable[[], Secret]]) -> None:
         self.published.append(f"{active().reveal()} at first, not {', '.join(other().reveal() for other in others)}")
 
-    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
-        self.published.append(secret.reveal() + " waited" * wait)
+    def credential(self, account: str, secret: Secret) -> None:
+        self.published.append(secret.reveal())
+
+    def replace(self, account: str, secret: Secret) -> str | None:
+        self.published.append(f"{secret.reveal()} waited")
         self.on_publish()
+        return self.problem
 
     def changed(self) -> None: ...
 
@@ -438,7 +445,67 @@ def test_the_new_credential_is_published_before_anybody_is_told() -> None:
     bench.on_publish = lambda: messages_when_published.append(len(bench.store.messages))
     bench.poll()
     assert bench.published == ["spare1-secret waited", "spare1-secret"]
-    assert messages_when_published == [0, 3]
+    assert messages_when_published == [0]
+
+
+FULL = "/shared/credential cannot be written: No space left on device"
+
+
+def test_no_switch_is_made_or_told_whose_credential_cannot_be_published_and_it_is_tried_again() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.problem = FULL
+    with capture_logs() as logs:
+        bench.poll()
+        bench.poll()
+    assert (bench.active, bench.store.switches) == ("primary", [])
+    assert bench.published == ["spare1-secret waited", "primary-secret"] * 2
+    errors = [line for line in logs if line["log_level"] == "error"]
+    assert [(line["event"], line["error"], line["credential_to"]) for line in errors] == [
+        ("Credential not switched", FULL, "spare1")
+    ]
+    bench.problem = None
+    bench.poll()
+    assert bench.active == "spare1"
+    assert bench.told[2:] == [
+        "Credential switched (first)",
+        "Token alert closed (credential_switched)",
+        "Credential accepted (recovered)",
+    ]
+
+
+def test_people_are_told_when_the_active_one_cannot_pay_and_the_file_of_another_cannot_be_written() -> None:
+    bench = Bench(FailoverRule("balance", Bound(Decimal(5))), primary=4, spare1=100)
+    bench.problem = FULL
+    bench.poll()
+    assert bench.told == ["Token balance low (first)"]  # it can still pay
+    bench.source.says["primary"] = 0
+    bench.poll()
+    assert bench.told[1:] == ["Token balance exhausted (escalated)", "No healthy credential (first)"]
+    text = bench.store.messages[-1][0].text
+    assert f"What was found: primary: exhausted, spare1: healthy; but {FULL}." in text
+    bench.source.says["primary"] = 100
+    bench.poll()
+    assert bench.told[-1] == "Credential accepted (recovered)"
+
+
+def test_a_return_that_cannot_be_published_says_nothing_of_the_credential_in_use() -> None:
+    bench = Bench(FailoverRule("balance", back=True), primary=0, spare1=100)
+    bench.poll()
+    bench.source.says["primary"] = 500
+    bench.problem = FULL
+    for _ in range(3):
+        bench.poll()
+    assert bench.active == "spare1"
+    assert "No healthy credential (first)" not in bench.told
+
+
+def test_a_switch_that_the_end_of_the_program_cuts_short_is_nobodys_fault() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.problem, bench.stopping = "/shared/credential cannot be written: token-monitor is stopping", True
+    with capture_logs() as logs:
+        bench.poll()
+    assert bench.told == ["Token balance exhausted (first)"]
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == []
 
 
 def test_at_the_start_what_the_store_remembers_is_published() -> None:

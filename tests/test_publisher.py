@@ -99,7 +99,7 @@ def test_a_file_that_somebody_removed_or_changed_is_mended_by_the_next_poll(
 
 
 def test_an_account_without_a_file_is_ignored(bench: Bench) -> None:
-    bench.publisher.credential("b", Secret("another"), wait=True)
+    assert bench.publisher.replace("b", Secret("another")) is None
     bench.publisher.step()
     assert not bench.file.exists()
 
@@ -168,8 +168,26 @@ def test_a_credential_that_cannot_be_read_leaves_the_file_as_it_was(bench: Bench
 
 
 def test_who_waits_returns_when_the_file_is_there(running: Bench) -> None:
-    running.publisher.credential("a", running.secret, wait=True)
+    assert running.publisher.replace("a", running.secret) is None
     assert running.file.read_bytes() == b"secret-one"
+
+
+def test_who_waits_is_told_what_keeps_the_credential_from_the_file_until_it_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    bench = Bench(folder)
+    thread = threading.Thread(target=bench.publisher.run)
+    thread.start()
+    try:
+        for _ in range(2):
+            problem = bench.publisher.replace("a", bench.secret)
+            assert problem == f"{bench.file} cannot be written: No such file or directory"
+        folder.mkdir()
+        assert bench.publisher.replace("a", bench.secret) is None
+        assert bench.file.read_bytes() == b"secret-one"
+    finally:
+        bench.publisher.stop()
+        thread.join(5)
+    assert bench.publisher.replace("a", Secret("x")) == f"{bench.file} cannot be written: token-monitor is stopping"
 
 
 def test_a_volume_that_hangs_holds_up_who_waits_for_two_seconds_and_no_longer(running: Bench) -> None:
@@ -183,11 +201,14 @@ def test_a_volume_that_hangs_holds_up_who_waits_for_two_seconds_and_no_longer(ru
     running.publisher.begin("a", hang, ())
     assert hangs.wait(5)
     begun = time.monotonic()
-    running.publisher.credential("a", running.secret, wait=True)
+    problem = running.publisher.replace("a", Secret("secret-two"))
     took = time.monotonic() - begun
+    running.publisher.credential("a", running.secret)  # as the monitor does that stays with the old one
     release.set()
     assert 1.9 < took < 4
-    eventually(running.file.exists)
+    assert problem == f"{running.file} could not be written within 2 s"
+    assert running.publisher.replace("a", running.secret) is None
+    assert running.file.read_bytes() == b"secret-one"
 
 
 def test_the_status_is_written_when_something_changed_and_at_most_once_a_second(running: Bench) -> None:

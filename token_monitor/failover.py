@@ -21,7 +21,6 @@ from token_monitor.step import Step
 from token_monitor.watch import Poll, Watch, World
 
 REVIEW_EVERY: Final = 86400.0
-_CERTAIN: Final = (Move.STAY, Move.SWITCH, Move.NONE_HEALTHY)
 _NO_ANSWER: Final = Health.UNREADABLE
 
 log = structlog.get_logger()
@@ -61,7 +60,7 @@ class Failover:
 
     def __init__(self, watch: Watch, world: World, known: FailoverState | None) -> None:
         self._watch = watch
-        self._clock = world.clock
+        self._world, self._clock = world, world.clock
         self._rule = watch.failover if watch.spares else None
         self.labels = tuple(watch.credentials)
         self._fetchers = {
@@ -72,6 +71,7 @@ class Failover:
         self._panel = panel  # 2 KB, which a thousand accounts without spares need not hold
         self._reviewed: float | None = None
         self._would: Switch | None = None
+        self._not_written = ""
         self.state = self._valid(known or FailoverState())
 
     def _valid(self, known: FailoverState) -> FailoverState:
@@ -87,9 +87,10 @@ class Failover:
         """The label of the credential that is asked."""
         return self.state.label
 
-    def accepted(self, label: str) -> Secret | None:
-        """What the provider took last as the credential `label`; None: nothing since the start."""
-        return self._fetchers[label].accepted
+    @property
+    def accepted(self) -> Secret | None:
+        """What the provider took last as the active credential; None: nothing since the start."""
+        return self._fetchers[self.active].accepted
 
     def fetch(self, started: float) -> Sequence[Reading]:
         """The readings of the active credential. Raises SourceError."""
@@ -112,7 +113,7 @@ class Failover:
 
         Asks the others if it must: that takes at most about 3 times the timeout of a poll.
         """
-        if self._rule is None or self._panel is None:
+        if self._rule is None:
             return None
         started = self._clock.now().steady
         active = core.health(self._rule, poll.readings, poll.error)
@@ -121,6 +122,11 @@ class Failover:
             self._would = None
         if not plan.ask:
             return Finding(Decision(plan.move), self.state)
+        return self._published(self._searched(plan, poll, active, started))
+
+    def _searched(self, plan: Plan, poll: Poll, active: Health, started: float) -> Finding:
+        """What the others say, and then, of the one to change to and the active one, the second reading."""
+        assert self._panel is not None
         answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
         found = self._healths(plan, answers)
         state = self._compared({**answers, self.active: poll})
@@ -136,14 +142,37 @@ class Failover:
                 return Finding(decision, state, again.get(target), note)
         return Finding(Decision(plan.move), state, note=note)
 
+    def _published(self, finding: Finding) -> Finding:
+        """The same, with the new credential in its file; or no switch: the program that reads it goes on as before."""
+        decision, publisher = finding.decision, self._world.publisher
+        assert self._rule is not None
+        if decision.move is not Move.SWITCH or decision.target is None or self._rule.dry_run or publisher is None:
+            return finding
+        secret = self._fetchers[decision.target].accepted
+        assert secret is not None
+        problem = publisher.replace(self._watch.account, secret)
+        if problem is None:
+            self._not_written = ""
+            return finding
+        if self._world.pause(0.0):
+            return evolve(finding, decision=Decision(Move.BLIND))
+        if problem != self._not_written:
+            self._not_written = problem
+            log.error(
+                "Credential not switched", account=self._watch.account, error=problem,
+                credential_from=self.active, credential_to=decision.target, credential_why=decision.why,
+            )  # fmt: skip
+        return evolve(finding, decision=evolve(decision, move=Move.UNPUBLISHED), note=f"{finding.note}; but {problem}")
+
     def follow(self, finding: Finding | None, step: Step, now: Now) -> Outcome:
         """Have `step` do what was decided, or in a dry run only say it."""
         if finding is None:
             return Outcome(self.state)
         move = finding.decision.move
         outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(finding.state)
-        if move in _CERTAIN:
-            step.any_healthy(move is not Move.NONE_HEALTHY, finding.note)
+        any_healthy = finding.decision.any_healthy
+        if any_healthy is not None:
+            step.any_healthy(any_healthy, finding.note)
         if move is Move.UNCONFIRMED:
             log.info("Credential failed once, not twice", account=self._watch.account, credential_label=self.active)
         return outcome

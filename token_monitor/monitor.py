@@ -116,9 +116,6 @@ class AccountMonitor:
         watch, store = self.watch, self._world.store
         messages = [(message, self._world.route(message.alert, watch.channels)) for message in step.messages]
         state = outcome.state if outcome.state != self._failover.state else None
-        if outcome.switch is not None and step.label != self._failover.active:
-            # Before anybody is told: an alert may restart the program that reads the file.
-            self._publish(step.label, wait=True)
         if step.changed or messages or state or outcome.switch or step.failures != self._memory.failures:
             change = Change(watch.account, step.changed, step.failures, messages, state, outcome.switch)
             store.commit(change, now.steady)
@@ -129,20 +126,20 @@ class AccountMonitor:
         if messages:
             self._world.wake(watch.channels)
 
-    def _publish(self, label: str | None = None, *, wait: bool = False) -> None:
-        """Have the active credential published, or that of `label`; and whatever else is to be seen.
+    def _publish(self) -> None:
+        """Have the active credential published, and whatever else is to be seen.
 
         It is what the provider took last. What it refuses, or was not asked about yet, is no help to anybody.
         """
-        publisher, label = self._world.publisher, label or self._failover.active
+        publisher, accepted = self._world.publisher, self._failover.accepted
         if publisher is None:
             return
-        accepted = self._failover.accepted(label)
         if accepted is not None:
-            publisher.credential(self.watch.account, accepted, wait=wait)
+            publisher.credential(self.watch.account, accepted)
         else:
             credentials = dict(self.watch.credentials)
-            publisher.begin(self.watch.account, credentials.pop(label), list(credentials.values()))
+            active = credentials.pop(self._failover.active)
+            publisher.begin(self.watch.account, active, list(credentials.values()))
         publisher.changed()
 
     def _store_review(self, finding: Finding | None) -> None:

@@ -58,12 +58,21 @@ class FilePublisher:
         """See `core.ports.Publisher`."""
         self._want(account, lambda: self._first(account, active, others))
 
-    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
+    def credential(self, account: str, secret: Secret) -> None:
         """See `core.ports.Publisher`. A file that is as it should be is left alone."""
+        self._want(account, lambda: secret)
+
+    def replace(self, account: str, secret: Secret) -> str | None:
+        """See `core.ports.Publisher`."""
         mine = self._want(account, lambda: secret)
-        if wait and mine is not None:
-            with self._changed:
-                self._changed.wait_for(lambda: self._done >= mine or self._stopping, PATIENCE)
+        if mine is None:
+            return None
+        path = self._credentials[account].path
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._done >= mine or self._stopping, PATIENCE):
+                return f"{path} could not be written within {PATIENCE:g} s"
+            cause = "token-monitor is stopping" if self._done < mine else self._complaints.get(path)
+        return f"{path} cannot be written: {cause}" if cause else None
 
     def _want(self, account: str, choose: Choose) -> int | None:
         """The number of the wish; None: nothing is published of this account."""
@@ -152,6 +161,7 @@ class FilePublisher:
                 self._complaints[target.path] = cause
                 log.error("File not published, trying again", path=str(target.path), error=cause)
         except Exception:
+            self._complaints[target.path] = "internal error; see the log"
             log.exception("Internal error", thread="publisher")
         else:
             if self._complaints.pop(target.path, None):

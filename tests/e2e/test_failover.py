@@ -189,19 +189,28 @@ def test_without_any_healthy_one_it_is_said_once_and_its_end_too(site: Site, pur
     daemon.stop()
 
 
-def test_a_volume_that_is_not_there_is_one_error_line_and_watching_goes_on(
+def test_a_volume_that_is_not_there_keeps_the_account_on_its_credential_and_people_are_told(
     site: Site, purses: Purses, shared: Path
 ) -> None:
     purses.purses["primary"] = 0
     gone = shared / "not-mounted"
     daemon = site.start(config(site, purses, gone))
-    site.posted(3)
+    daemon.entry(msg="No healthy credential")
+    texts = [request.json()["text"] for request in site.receiver.wait_for(2)]
+    why = f"{gone}/credential cannot be written: No such file or directory"
+    assert "What was found: primary: exhausted, spare1: healthy" in texts[1]
+    assert f"; but {why}." in texts[1]
     seen = len(purses.requests)
-    daemon.wait_until(lambda: len(purses.requests) > seen + 5)
+    daemon.wait_until(lambda: len(purses.requests) > seen + 12)
     errors = [(line["msg"], line["error"]) for line in daemon.entries(level="error")]
-    assert sorted(errors) == [("File not published, trying again", "No such file or directory")] * 2
+    assert sorted(errors) == [
+        ("Credential not switched", why),
+        *[("File not published, trying again", "No such file or directory")] * 2,
+    ]
+    assert daemon.get("/api/v1/status").json["accounts"][0]["credential_label"] == "primary"
     gone.mkdir()
-    daemon.wait_until(lambda: (gone / "credential").exists() and (gone / "status.json").exists())
+    daemon.entry(msg="Credential switched", credential_to="spare1")
+    daemon.wait_until((gone / "status.json").exists)
     assert published(gone) == SECRETS["spare1"]
     daemon.stop()
 

@@ -165,7 +165,7 @@ def inspect(folder: Path) -> tuple[int, bool]:
 def restart(folder: Path, turn: int) -> None:
     life = Life(folder, turn)
     life.start()
-    life.publisher.credential("facefusion", Secret(secret_of(life.label)), wait=True)  # returns when it is idle
+    assert life.publisher.replace("facefusion", Secret(secret_of(life.label))) is None  # returns when it is idle
     assert not (folder / ".credential.draft").exists()
     life.publisher.stop()
     life.thread.join()

@@ -39,6 +39,7 @@ class Move(StrEnum):
     DWELL = "dwell"
     UNCONFIRMED = "unconfirmed"
     NONE_HEALTHY = "none_healthy"
+    UNPUBLISHED = "unpublished"
     SWITCH = "switch"
 
 
@@ -93,11 +94,21 @@ class Plan:
 
 @frozen
 class Decision:
-    """target, why: of a switch."""
+    """target, why: of a switch, made or not."""
 
     move: Move
     target: str | None = None
     why: Why | None = None
+
+    @property
+    def any_healthy(self) -> bool | None:
+        """Whether a credential can be used, where that is known."""
+        match self.move, self.why:
+            case (Move.STAY | Move.SWITCH, _) | (Move.UNPUBLISHED, Why.TOPPED_UP):
+                return True
+            case (Move.NONE_HEALTHY, _) | (Move.UNPUBLISHED, Why.EXHAUSTED | Why.ARREARS | Why.REJECTED):
+                return False
+        return None
 
 
 def health(

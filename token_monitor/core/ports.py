@@ -224,10 +224,14 @@ class Publisher(Protocol):
         """
         ...
 
-    def credential(self, account: str, secret: Secret, *, wait: bool = False) -> None:
-        """Have `secret` published as the active credential of `account`, if that is wanted at all.
+    def credential(self, account: str, secret: Secret) -> None:
+        """Have `secret` published as the active credential of `account`, if that is wanted at all."""
+        ...
 
-        wait: return when it is done or has failed, or after 2 seconds.
+    def replace(self, account: str, secret: Secret) -> str | None:
+        """The same, waiting for it for 2 seconds at most. What keeps `secret` from the file, for people; None: nothing.
+
+        Where this says something, the file may hold `secret` later all the same, until `credential` says otherwise.
         """
         ...
 
