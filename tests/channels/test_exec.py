@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -180,7 +183,7 @@ def test_a_program_that_floods_its_output_and_reads_nothing_ends_in_its_own_time
 
 
 def test_output_is_kept_up_to_4_kib() -> None:
-    ended = process.run(["/bin/sh", "-c", "head -c 100000 /dev/zero; echo short >&2"], b"", {}, 20)
+    ended = process.Runner().run(["/bin/sh", "-c", "head -c 100000 /dev/zero; echo short >&2"], b"", {}, 20)
     assert (ended.code, len(ended.out), ended.err) == (0, 4096, b"short\n")
 
 
@@ -267,6 +270,35 @@ def test_a_program_is_named_by_its_path_or_found_in_path(tmp_path: Path, monkeyp
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert ExecChannel(Exec(["page-the-shift"])).send(low()) == f"{program} exited with 0"
+
+
+def test_closed_it_kills_the_group_that_runs_and_starts_nothing_more(script: Script, tmp_path: Path) -> None:
+    channel = script('trap \'\' TERM; sleep 60 & echo $! > "$1/child"; mv "$1/child" "$1/pid"; wait')
+    errors: list[ChannelError] = []
+    sending = threading.Thread(target=lambda: errors.append(failure(channel)))
+    sending.start()
+    wait_for((tmp_path / "pid").exists)
+    child = int((tmp_path / "pid").read_text())
+    channel.close()
+    sending.join(10)
+    wait_for(lambda: not alive(child))
+    [error] = errors
+    assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
+    error = failure(channel)
+    assert (error.scope, error.ambiguous) == (Scope.RETRY, False)
+    assert "Operation canceled" in error.reason
+
+
+def test_closed_while_a_program_starts_it_ends_that_one(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = script("sleep 60")
+    started = subprocess.Popen
+
+    def start(*args: Any, **options: Any) -> Any:
+        channel.close()
+        return started(*args, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert failure(channel).reason.endswith("was ended by SIGKILL")
 
 
 def test_a_fault_while_it_runs_leaves_no_process(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

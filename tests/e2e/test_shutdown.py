@@ -104,6 +104,43 @@ def full_backlog() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@SIGNALS
+def test_it_ends_a_program_that_it_runs_with_all_that_this_started_and_runs_it_again_after_the_restart(
+    site: Site, tmp_path: Path, number: signal.Signals
+) -> None:
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\ntrap "" TERM INT\nsleep 600 &\necho "$TM_ID $$ $!" >> "$1"\nwait\nsleep 600\n')
+    program.chmod(0o755)
+    site.provider.says(5)
+    environment = site.yaml(
+        f"""
+        accounts: [{{name: a, credential: c, endpoint: PROVIDER/v1/balance, thresholds: {{warning: 10}}}}]
+        channels:
+          page: {{type: exec, command: ["{program}", "{tmp_path}/runs"], timeout: 10m}}
+        """
+    )
+    for run in range(2):
+        daemon = site.start(environment)
+        daemon.wait_until(lambda run=run: len(runs(tmp_path)) > run)
+        daemon.stop(number)
+        wait_until_gone(*map(int, runs(tmp_path)[run][1:]))
+    (first, *_), (second, *_) = runs(tmp_path)
+    assert first == second
+    assert site.query("SELECT fate, ambiguous OR attempting FROM outbox WHERE channel = 'page'") == [("pending", 1)]
+
+
+def runs(folder: Path) -> list[list[str]]:
+    file = folder / "runs"
+    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def wait_until_gone(*pids: int) -> None:
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_it_ends_while_nobody_reads_its_standard_output(site: Site) -> None:
     site.provider.says(5)
     reading, writing = blocked_pipe()

@@ -19,6 +19,7 @@ from token_monitor.config.settings import Settings
 from token_monitor.core.alert import Alert
 from token_monitor.core.http import HttpClient
 from token_monitor.core.message import Backlog, Message
+from token_monitor.core.ports import Closable
 from token_monitor.core.view import Snapshot
 from token_monitor.delivery import ChannelWorker
 from token_monitor.http import RequestsClient
@@ -61,7 +62,8 @@ class Daemon:
         self.clock = SteadyClock(self._store.steady())
         self._metrics = Metrics(self.snapshot, __version__)
         http = RequestsClient()
-        self._workers = self._make_workers(http, output)
+        self._channels = registry.make_channels(settings, http, self.clock, self._store, output)
+        self._workers = self._make_workers()
         self._levels = self._make_levels(http)
         self._publisher = make_publisher(settings, self.snapshot, self.clock.now)
         self._monitors = self._make_monitors(http)
@@ -101,6 +103,9 @@ class Daemon:
         for thread in self._threads:
             if thread.name.startswith("channel "):
                 thread.join(max(0.0, deadline - time.monotonic()))
+        for channel in self._channels.values():
+            if isinstance(channel, Closable):
+                channel.close()
 
     def snapshot(self) -> Snapshot:
         """Everything at one moment."""
@@ -116,11 +121,10 @@ class Daemon:
     def _time(self) -> float:
         return self.clock.now().steady
 
-    def _make_workers(self, http: HttpClient, output: Output) -> dict[str, ChannelWorker]:
-        channels = registry.make_channels(self._settings, http, self.clock, self._store, output)
+    def _make_workers(self) -> dict[str, ChannelWorker]:
         return {
             name: ChannelWorker(name, channel, self._store, self._metrics, self.clock, self._quiet_since(name))
-            for name, channel in channels.items()
+            for name, channel in self._channels.items()
         }
 
     def _make_levels(self, http: HttpClient) -> dict[str, LevelWorker]:

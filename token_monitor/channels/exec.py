@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
-from token_monitor.channels.process import Ended, run
+from token_monitor.channels.process import Ended, Runner
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.fields import flat, written
 from token_monitor.core.message import Message
@@ -51,11 +51,12 @@ class ExecChannel:
         self._timeout = settings.timeout
         self._program = _located(settings.command[0]) or settings.command[0]
         self._argv = (self._program, *settings.command[1:])
+        self._runner = Runner()
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`. Takes up to 2 seconds longer than the timeout."""
         try:
-            ended = run(self._argv, payload(message), environment(message), self._timeout)
+            ended = self._runner.run(self._argv, payload(message), environment(message), self._timeout)
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise ChannelError(Scope.CHANNEL, f"{self._program} cannot be run: {error.strerror}") from None
         except OSError as error:
@@ -65,6 +66,10 @@ class ExecChannel:
             said = _line(ended.out)
             return f"{self._program} exited with 0" + (f": {said}" if said else "")
         raise self._failure(ended)
+
+    def close(self) -> None:
+        """See `core.ports.Closable`."""
+        self._runner.close()
 
     def _failure(self, ended: Ended) -> ChannelError:
         said = _line(ended.err) or _line(ended.out)

@@ -1,9 +1,11 @@
 """Runs a program to its end or to a deadline, with bounded input and output, and leaves nothing behind."""
 
+import errno
 import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,38 +32,65 @@ class Ended:
     err: bytes
 
 
-def run(argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Ended:
-    """Run `argv`, not through a shell, in `/` and in a session and process group of its own.
+class Runner:
+    """Runs programs, one at a time. `close` may be called by another thread."""
 
-    At the deadline the group gets SIGTERM, and SIGKILL 2 seconds later. What the program started and left behind when
-    it ended in time goes on, without anybody reading what it writes.
-    Raises OSError: it could not be started.
-    """
-    deadline = time.monotonic() + timeout
-    # Signals: Python's handlers end with exec, and `restore_signals` undoes what Python ignores; nothing is masked.
-    process = subprocess.Popen(  # noqa: S603
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        env=env,
-        close_fds=True,
-        start_new_session=True,
-    )
-    in_time = False
-    with _Talk(process, stdin) as talk:
-        try:
-            in_time = talk.until_end(deadline)
-            if not in_time:
-                _signal_group(process, signal.SIGTERM)
-                talk.until_end(time.monotonic() + GRACE)
-        finally:
-            if not in_time:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def run(self, argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Ended:
+        """Run `argv`, not through a shell, in `/` and in a session and process group of its own.
+
+        At the deadline the group gets SIGTERM, and SIGKILL 2 seconds later. What the program started and left behind
+        when it ended in time goes on, without anybody reading what it writes.
+        Raises OSError: it could not be started, with ECANCELED after `close`.
+        """
+        deadline = time.monotonic() + timeout
+        process = self._started(argv, env)
+        in_time = False
+        with _Talk(process, stdin) as talk:
+            try:
+                in_time = talk.until_end(deadline)
+                if not in_time:
+                    _signal_group(process, signal.SIGTERM)
+                    talk.until_end(time.monotonic() + GRACE)
+            finally:
+                if not in_time:
+                    _signal_group(process, signal.SIGKILL)
+                with self._lock:  # from here on the number of its group may be given to another
+                    self._running = None
+                with suppress(subprocess.TimeoutExpired):  # in the middle of a system call that nothing interrupts
+                    process.wait(GRACE)
+        return Ended(process.returncode if in_time else None, bytes(talk.out), bytes(talk.err))
+
+    def close(self) -> None:
+        """Kill the group of what runs, and start nothing more."""
+        with self._lock:
+            self._closed = True
+            if self._running is not None:
+                _signal_group(self._running, signal.SIGKILL)
+
+    def _started(self, argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        if self._closed:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+        # Signals: Python's handlers end with exec, `restore_signals` undoes what Python ignores; nothing is masked.
+        process = subprocess.Popen(  # noqa: S603
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=env,
+            close_fds=True,
+            start_new_session=True,
+        )
+        with self._lock:
+            self._running = process
+            if self._closed:  # meanwhile
                 _signal_group(process, signal.SIGKILL)
-            with suppress(subprocess.TimeoutExpired):  # in the middle of a system call that nothing interrupts
-                process.wait(GRACE)
-    return Ended(process.returncode if in_time else None, bytes(talk.out), bytes(talk.err))
+        return process
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> bool:

@@ -75,6 +75,15 @@ class GroupChannel(Channel, Protocol):
         ...
 
 
+@runtime_checkable
+class Closable(Protocol):
+    """A channel that holds what would outlive this process."""
+
+    def close(self) -> None:
+        """End it, at once and for good. Called by another thread, perhaps during `send`."""
+        ...
+
+
 class LevelChannel(Protocol):
     """Tells one receiver what stands, again and again: a receiver of states, not of transitions (rule O9).
 
