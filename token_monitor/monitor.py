@@ -176,6 +176,7 @@ class AccountMonitor:
             memory.failures >= self.watch.max_failures,
             everyone if everyone.rank > credential.rank else credential,
             max(reads, default=None),
+            self.watch.interval,
             {
                 subject.name: state.standing.episode.id
                 for subject, state in states.items()

@@ -29,7 +29,8 @@ def quantity(account: str, name: str = "balance", state: State = State.OK, balan
 
 def account(name: str, *quantities: QuantityView, **more: Any) -> AccountView:
     """An account that is well and has one good quantity, unless said otherwise."""
-    values = {"tried": True, "failures": 0, "silent": False, "credential": State.OK, "last_success": NOON} | more
+    standing = {"tried": True, "failures": 0, "silent": False, "credential": State.OK}
+    values = standing | {"last_success": NOON, "interval": 300.0} | more
     return AccountView(name, quantities or (quantity(name),), **values)
 
 

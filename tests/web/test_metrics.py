@@ -1,6 +1,7 @@
 """`/metrics`: names, labels and values, as promtool and a parser see them."""
 
 import subprocess
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -39,7 +40,8 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 def busy() -> Metrics:
     low = quantity("wedding", state=State.LOW, balance="5.5", limit=Decimal(100), episode="e1", runway=7200)
     failing = account("面部", quantity("面部", state=State.UNKNOWN, balance=None), silent=True, last_success=None)
-    shown = snapshot(account("wedding", low), failing, backlogs={"stdout": Backlog(), "ops": Backlog(pending=3)})
+    backlogs = {"stdout": Backlog(), "ops": Backlog(pending=3, dead=2)}
+    shown = snapshot(account("wedding", low), failing, backlogs=backlogs)
     metrics = metrics_of(shown)
     metrics.polled("wedding", "ok", 0.07)
     metrics.polled("wedding", "ok", 70.0)
@@ -72,11 +74,15 @@ def test_the_names_are_those_of_the_contract_and_no_others(busy: Metrics) -> Non
         "state": "gauge",
         "last_success_timestamp_seconds": "gauge",
         "silent": "gauge",
+        "credential_rejected": "gauge",
         "polls": "counter",
         "poll_duration_seconds": "histogram",
+        "poll_interval_seconds": "gauge",
+        "last_poll_timestamp_seconds": "gauge",
         "alerts": "counter",
         "deliveries": "counter",
         "outbox_pending": "gauge",
+        "outbox_dead": "gauge",
         "config_last_reload_successful": "gauge",
         "state_durable": "gauge",
         "build_info": "gauge",
@@ -108,6 +114,26 @@ def test_an_account_says_when_it_was_last_read_and_whether_it_is_silent(busy: Me
     assert (value(busy, "silent", account="wedding"), value(busy, "silent", account="面部")) == (0, 1)
 
 
+def test_an_account_says_how_often_it_is_polled_and_when_that_happened_last_whatever_came_of_it() -> None:
+    metrics = metrics_of(snapshot(account("a", interval=0.5), account("untried")))
+    before = time.time()
+    metrics.polled("a", "timeout", 10.0)
+    at = value(metrics, "last_poll_timestamp_seconds", account="a")
+    assert at is not None
+    assert before <= at <= time.time()
+    assert value(metrics, "last_poll_timestamp_seconds", account="untried") is None
+    assert value(metrics, "poll_interval_seconds", account="a") == 0.5
+    assert value(metrics, "poll_interval_seconds", account="untried") == 300
+
+
+@pytest.mark.parametrize(
+    ("credential", "rejected"), [(State.UNKNOWN, 0), (State.OK, 0), (State.CRITICAL, 1), (State.EXHAUSTED, 1)]
+)
+def test_a_credential_is_rejected_only_once_that_is_known(credential: State, rejected: int) -> None:
+    metrics = metrics_of(snapshot(account("a", credential=credential)))
+    assert value(metrics, "credential_rejected", account="a") == rejected
+
+
 def test_durations_fall_into_cumulative_buckets(busy: Metrics) -> None:
     bounds = ("0.05", "0.1", "10.0", "60.0", "+Inf")
     assert [value(busy, "poll_duration_seconds_bucket", le=bound) for bound in bounds] == [0, 1, 2, 2, 3]
@@ -119,6 +145,7 @@ def test_alerts_deliveries_and_what_is_pending_are_counted_by_their_labels(busy:
     assert value(busy, "alerts_total", kind="account", level="warning", reason="first") == 1
     assert value(busy, "deliveries_total", channel="ops", outcome="retry") == 1
     assert (value(busy, "outbox_pending", channel="ops"), value(busy, "outbox_pending", channel="stdout")) == (3, 0)
+    assert (value(busy, "outbox_dead", channel="ops"), value(busy, "outbox_dead", channel="stdout")) == (2, 0)
 
 
 def test_the_process_tells_its_version_and_whether_its_state_would_survive() -> None:
@@ -135,6 +162,7 @@ def test_polls_of_an_account_that_is_gone_are_no_longer_shown() -> None:
     metrics.polled("gone", "ok", 0.1)
     assert value(metrics, "polls_total", account="kept", outcome="ok") == 1
     assert value(metrics, "polls_total", account="gone", outcome="ok") is None
+    assert value(metrics, "last_poll_timestamp_seconds", account="gone") is None
 
 
 def test_quotes_line_breaks_and_broken_text_in_a_label_do_not_break_the_page() -> None:

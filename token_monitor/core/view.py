@@ -42,6 +42,7 @@ class AccountView:
     tried: a poll has finished since the start, whatever came of it.
     failures: failed polls in a row; `silent` when they reached the account's maximum.
     credential: OK, CRITICAL when rejected, EXHAUSTED when none of several can be used, UNKNOWN before the first answer.
+    interval: seconds from poll to poll.
     credential_label: of the active one. shared: pairs that turned out to be paid from one balance.
     episodes: the ids of the open ones, by subject: quantities, credential and visibility.
     """
@@ -53,6 +54,7 @@ class AccountView:
     silent: bool
     credential: State
     last_success: datetime | None
+    interval: float
     episodes: Mapping[str, str] = field(factory=dict)
     credential_label: str = PRIMARY
     shared: Sequence[tuple[str, str]] = ()

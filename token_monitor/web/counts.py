@@ -15,6 +15,7 @@ class Counts:
     polls: by (account, outcome). alerts: by (kind, level, reason). deliveries: by (channel, outcome).
     durations: polls by bucket of `BUCKETS`, the last for what took longer; not cumulative.
     seconds: that all polls took together.
+    polled_at: Unix time at which the latest poll of each account ended.
     """
 
     polls: Mapping[tuple[str, str], int]
@@ -22,3 +23,4 @@ class Counts:
     deliveries: Mapping[tuple[str, str], int]
     durations: Sequence[int]
     seconds: float
+    polled_at: Mapping[str, float]

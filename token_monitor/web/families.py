@@ -81,11 +81,17 @@ def _accounts(snapshot: Snapshot) -> Iterator[Metric]:
         "1 while so many polls in a row have failed that nothing is known any more and failures are no longer told.",
         labels=("account",),
     )
+    rejected = GaugeMetricFamily(
+        "token_monitor_credential_rejected",
+        "1 while the provider rejects the credential of the account, or none of several can be used.",
+        labels=("account",),
+    )
     for account in snapshot.accounts:
         if account.last_success is not None:
             success.add_metric((account.name,), account.last_success.timestamp())
         silent.add_metric((account.name,), account.silent)
-    yield from (success, silent)
+        rejected.add_metric((account.name,), account.credential.rank > 0)
+    yield from (success, silent, rejected)
 
 
 def _polls(snapshot: Snapshot, counts: Counts) -> Iterator[Metric]:
@@ -94,11 +100,23 @@ def _polls(snapshot: Snapshot, counts: Counts) -> Iterator[Metric]:
         "Polls of a provider; the outcome is ok, or why it failed.",
         labels=("account", "outcome"),
     )
-    watched = {account.name for account in snapshot.accounts}
+    interval = GaugeMetricFamily(
+        "token_monitor_poll_interval_seconds", "Time from poll to poll, as set.", labels=("account",)
+    )
+    latest = GaugeMetricFamily(
+        "token_monitor_last_poll_timestamp_seconds",
+        "Unix time at which the latest poll ended, whatever came of it. Absent before the first.",
+        labels=("account",),
+    )
+    watched = {account.name: account.interval for account in snapshot.accounts}
     for (account, outcome), count in counts.polls.items():
         if account in watched:
             polls.add_metric((account, outcome), count)
-    yield polls
+    for account, seconds in watched.items():
+        interval.add_metric((account,), seconds)
+        if account in counts.polled_at:
+            latest.add_metric((account,), counts.polled_at[account])
+    yield from (polls, interval, latest)
     bounds = [*map(floatToGoString, BUCKETS), "+Inf"]
     yield HistogramMetricFamily(
         "token_monitor_poll_duration_seconds",
@@ -120,9 +138,13 @@ def _alerts(snapshot: Snapshot, counts: Counts) -> Iterator[Metric]:
     pending = GaugeMetricFamily(
         "token_monitor_outbox_pending", "Alerts that a channel has not acknowledged yet.", labels=("channel",)
     )
+    dead = GaugeMetricFamily(
+        "token_monitor_outbox_dead", "Alerts for a channel that were given up in the last 7 days.", labels=("channel",)
+    )
     for channel, backlog in snapshot.backlogs.items():
         pending.add_metric((channel,), backlog.pending)
-    yield from (alerts, deliveries, pending)
+        dead.add_metric((channel,), backlog.dead)
+    yield from (alerts, deliveries, pending, dead)
 
 
 def _process(snapshot: Snapshot, version: str) -> Iterator[Metric]:
