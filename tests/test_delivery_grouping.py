@@ -1,15 +1,16 @@
-"""Where a receiver sets a pace: grouping, and what becomes of a group that fails (rules O1, O2)."""
+"""Where people read: grouping, and what becomes of a group that fails (rules O1, O2)."""
 
 import pytest
 
-from support.delivering import CHANNEL, Crash, DeliveryBench
+from support.delivering import CHANNEL, Crash, DeliveryBench, ScriptedChannel, ScriptedGroupChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.words import Reason, State
-from token_monitor.delivery import GATHER, GROUP_MOST
+from token_monitor.delivery import GATHER
 
 PACE = Pace(20, 60.0)
+ROOM = 2000
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
 
 
@@ -19,7 +20,7 @@ def lines(bench: DeliveryBench) -> list[list[str]]:
 
 
 def test_alerts_of_many_subjects_within_seconds_are_one_message() -> None:
-    bench = DeliveryBench(pace=PACE)
+    bench = DeliveryBench(pace=PACE, room=ROOM)
     for name in "abc":
         bench.raise_alert(name)
         bench.clock.advance(0.5)
@@ -29,22 +30,68 @@ def test_alerts_of_many_subjects_within_seconds_are_one_message() -> None:
 
 
 def test_a_single_alert_keeps_its_own_id_and_waits_no_longer_than_the_gathering() -> None:
-    bench = DeliveryBench(pace=PACE)
+    bench = DeliveryBench(pace=PACE, room=ROOM)
     alert = bench.raise_alert("a")
     bench.run(GATHER)
     assert [message.id for message in bench.channel.messages] == [alert.id]
 
 
-def test_without_a_pace_each_alert_goes_alone_and_at_once() -> None:
-    bench = DeliveryBench()
+def test_a_machine_gets_each_alert_alone_and_at_its_pace() -> None:
+    bench = DeliveryBench(pace=Pace(2, 60.0))
     for name in "abc":
         bench.raise_alert(name)
     bench.run()
+    assert lines(bench) == [[alert.id] for alert in bench.raised[:2]]
+    bench.run(60)
     assert lines(bench) == [[alert.id] for alert in bench.raised]
 
 
+def test_without_a_pace_people_get_one_message_all_the_same() -> None:
+    bench = DeliveryBench(room=ROOM)
+    for name in "abc":
+        bench.raise_alert(name)
+    bench.run()
+    assert lines(bench) == []
+    bench.run(GATHER)
+    assert lines(bench) == [[alert.id for alert in bench.raised]]
+
+
+def test_a_group_has_as_many_alerts_as_fit_and_the_rest_go_as_the_next() -> None:
+    bench = DeliveryBench(pace=PACE, room=3 * len("a-episode-0-1") + 2)
+    for name in "abcdefgh":
+        bench.raise_alert(name)
+    bench.run(60)
+    assert [len(message) for message in lines(bench)] == [3, 3, 2]
+    assert [line for message in lines(bench) for line in message] == [alert.id for alert in bench.raised]
+
+
+def test_an_alert_that_does_not_fit_goes_alone_under_its_own_id() -> None:
+    bench = DeliveryBench(pace=PACE, room=20)
+    bench.raise_alert("a" * 40)
+    bench.raise_alert("b")
+    bench.run(60)
+    assert [message.id for message in bench.channel.messages] == [alert.id for alert in bench.raised]
+
+
+@pytest.mark.parametrize("room", [20, None], ids=["less room", "a machine"])
+def test_a_group_that_the_channel_no_longer_takes_after_a_restart_is_dissolved(room: int | None) -> None:
+    bench = DeliveryBench(lambda _message: DOWN, pace=PACE, room=ROOM)
+    for name in "abc":
+        bench.raise_alert(name)
+    bench.run(GATHER)
+    assert [message.group is None for message in bench.channel.messages] == [False]
+    if room is None:
+        bench.channel = ScriptedChannel(lambda _message: None, PACE)
+    else:
+        bench.channel = ScriptedGroupChannel(lambda _message: None, PACE, room)
+    bench.restart()
+    bench.run(60)
+    assert [message.id for message in bench.channel.messages] == [alert.id for alert in bench.raised]
+    assert bench.pending == 0
+
+
 def test_a_group_carries_its_gravest_alert() -> None:
-    bench = DeliveryBench(pace=PACE)
+    bench = DeliveryBench(pace=PACE, room=ROOM)
     bench.raise_alert("a")
     worst = bench.raise_alert("b", state=State.EXHAUSTED)
     bench.raise_alert("c")
@@ -54,7 +101,7 @@ def test_a_group_carries_its_gravest_alert() -> None:
 
 def test_what_was_attempted_together_stays_together_with_one_id_through_retries_and_restarts() -> None:
     down = True
-    bench = DeliveryBench(lambda _message: DOWN if down else None, pace=PACE)
+    bench = DeliveryBench(lambda _message: DOWN if down else None, pace=PACE, room=ROOM)
     bench.raise_alert("a")
     bench.raise_alert("b")
     bench.run(GATHER)
@@ -72,7 +119,7 @@ def test_what_was_attempted_together_stays_together_with_one_id_through_retries_
 
 def test_a_crash_in_the_middle_of_a_group_sends_the_same_group_again() -> None:
     crashes = [Crash()]
-    bench = DeliveryBench(lambda _message: crashes.pop() if crashes else None, pace=PACE)
+    bench = DeliveryBench(lambda _message: crashes.pop() if crashes else None, pace=PACE, room=ROOM)
     bench.raise_alert("a")
     bench.raise_alert("b")
     with pytest.raises(Crash):
@@ -88,7 +135,7 @@ def test_a_refused_group_is_dissolved_and_only_the_culprit_dies() -> None:
     def answer(message: Message) -> ChannelError | None:
         return ChannelError(Scope.MESSAGE, "HTTP 400") if "poison" in message.text else None
 
-    bench = DeliveryBench(answer, pace=PACE)
+    bench = DeliveryBench(answer, pace=PACE, room=ROOM)
     for name in ("a", "poison", "b"):
         bench.raise_alert(name)
     bench.run(GATHER + 5)
@@ -100,7 +147,7 @@ def test_a_group_that_keeps_failing_is_dissolved_and_only_the_culprit_is_given_u
     def answer(message: Message) -> ChannelError | None:
         return DOWN if "poison" in message.text else None
 
-    bench = DeliveryBench(answer, pace=Pace(20, 60.0))
+    bench = DeliveryBench(answer, pace=PACE, room=ROOM)
     for name in ("a", "poison", "b"):
         bench.raise_alert(name)
     for number in range(60):
@@ -112,15 +159,15 @@ def test_a_group_that_keeps_failing_is_dissolved_and_only_the_culprit_is_given_u
 
 
 def test_the_order_of_a_subject_holds_within_and_across_groups() -> None:
-    bench = DeliveryBench(pace=PACE)
-    for number in range(GROUP_MOST):
+    bench = DeliveryBench(pace=PACE, room=200)
+    for number in range(15):
         bench.raise_alert("a", Reason.ESCALATED)
         bench.raise_alert(f"other {number}")
     bench.run(60)
+    assert len(lines(bench)) > 1
     sent = [line for message in lines(bench) for line in message]
     of_a = [alert.id for alert in bench.raised if alert.account == "a"]
     assert [line for line in sent if line in of_a] == of_a
-    assert [len(message) for message in lines(bench)] == [GROUP_MOST, GROUP_MOST]
 
 
 def test_the_pace_holds_over_any_window() -> None:
@@ -148,10 +195,10 @@ def test_the_pace_holds_across_a_restart(verdict: ChannelError | None) -> None:
     bench = DeliveryBench(lambda _message: verdict, pace=Pace(2, 60.0))
     for name in "ab":
         bench.raise_alert(name)
-        bench.run(GATHER)
+    bench.run(GATHER)
     bench.restart()
     bench.raise_alert("c")
-    bench.run(60 - 2 * GATHER)
+    bench.run(50)
     assert len(bench.channel.attempts) == 2
     bench.run(60)
     assert len(bench.channel.attempts) > 2
@@ -159,8 +206,8 @@ def test_the_pace_holds_across_a_restart(verdict: ChannelError | None) -> None:
 
 class TestQuietHours:
     @staticmethod
-    def bench(pace: Pace | None = PACE) -> DeliveryBench:
-        bench = DeliveryBench(pace=pace)
+    def bench(room: int | None = ROOM) -> DeliveryBench:
+        bench = DeliveryBench(pace=PACE, room=room)
         bench.quiet_since = bench.clock.steady - 60
         return bench
 
@@ -175,7 +222,7 @@ class TestQuietHours:
         assert lines(bench) == [[alert.id for alert in bench.raised]]
 
     def test_the_critical_takes_what_was_held_of_its_subject_along(self) -> None:
-        bench = self.bench(pace=None)
+        bench = self.bench(room=None)
         low = bench.raise_alert("a")
         bench.raise_alert("b")
         critical = bench.raise_alert("a", Reason.ESCALATED, state=State.CRITICAL)
@@ -183,7 +230,7 @@ class TestQuietHours:
         assert bench.channel.arrived == [low, critical]
 
     def test_a_recovery_passes_if_its_episode_spoke_that_night(self) -> None:
-        bench = self.bench(pace=None)
+        bench = self.bench(room=None)
         bench.raise_alert("a", state=State.CRITICAL)
         bench.run(5)
         recovered = bench.raise_alert("a", Reason.RECOVERED)

@@ -32,10 +32,11 @@ histories = st.lists(st.one_of(raising, passing), min_size=1, max_size=25)
     histories,
     st.lists(st.sampled_from(list(ANSWERS)), max_size=40),
     st.sampled_from([None, Pace(20, 60.0), Pace(1, 1.0)]),
+    st.sampled_from([None, 20, 40, 1000]),
     st.booleans(),
 )
 def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
-    history: list, script: list[str], pace: Pace | None, at_night: bool
+    history: list, script: list[str], pace: Pace | None, room: int | None, at_night: bool
 ) -> None:
     used: Counter[str] = Counter()
 
@@ -44,7 +45,7 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
         used[kind] += 1
         return ANSWERS[kind]()
 
-    bench = DeliveryBench(answer, pace)
+    bench = DeliveryBench(answer, pace, room)
     bench.quiet_since = bench.clock.steady if at_night else None
     opened: set[str] = set()
     for event in history:
@@ -67,6 +68,7 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
     assert set(arrived) == {alert.id for alert in bench.raised}
     messages = Counter(message.id for message in bench.channel.reached)
     assert sum(messages.values()) - len(messages) <= used["crash"] + used["lost answer"]
+    assert all(len(message.text) <= (room or 0) for message in bench.channel.reached if message.group)
     assert len({message.text for message in bench.channel.reached}) == len(messages)
     for subject in {alert.subject for alert in bench.raised}:
         raised = [alert.id for alert in bench.raised if alert.subject == subject]

@@ -1,20 +1,21 @@
 """The outbox worker of one channel: pace, retry, record (rules O1 to O4)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.grouping import fitting
 from token_monitor.core.message import Delivery
 from token_monitor.core.pace import Pace, Pacer
-from token_monitor.core.ports import Channel, Clock, Outbox, Telemetry
+from token_monitor.core.ports import Channel, Clock, GroupChannel, Outbox, Telemetry
 from token_monitor.worker import Worker, back_off
 
 PROBE_EVERY: Final = 300.0
 HOPELESS_AFTER: Final = 8
 OTHERS_PASSED: Final = 3
-GROUP_MOST: Final = 15  # about as many lines as fit the 2,048 bytes of the smallest robot
 GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
 REFUSED: Final = "refused"
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 class ChannelWorker(Worker):
     """Sends what one channel owes, one delivery at a time.
 
-    Where the receiver sets a pace, alerts that come within `GATHER` seconds go as one message.
+    Where people read, alerts that come within `GATHER` seconds go as one message.
 
     quiet_since: when the quiet hours that hold now began, in steady seconds; None if none hold.
     """
@@ -46,7 +47,8 @@ class ChannelWorker(Worker):
         self._telemetry = telemetry
         self._quiet_since = quiet_since
         self._pacer = None if channel.pace is None else self._pacer_of(channel.pace)
-        self._most = 1 if channel.pace is None else GROUP_MOST
+        self._fits = channel.fits if isinstance(channel, GroupChannel) else None
+        self._compose = None if self._fits is None else partial(fitting, fits=self._fits)
         self._failures = 0
         self._resume_at = outbox.held_until(name)
 
@@ -55,9 +57,12 @@ class ChannelWorker(Worker):
         now = self._time()
         if now < self._resume_at:
             return self._resume_at - now
-        delivery = self._outbox.next_delivery(self.name, self._most, self._quiet_since())
+        delivery = self._outbox.next_delivery(self.name, self._compose, self._quiet_since())
         if delivery is None:
             return None
+        if delivery.members and not (self._fits and self._fits(delivery.message)):
+            self._outbox.dissolve(delivery)  # the settings are others than at its first attempt
+            return 0.0
         if (wait := self._not_yet(delivery, now)) > 0:
             return wait
         if not self._outbox.begin(delivery, now):
@@ -82,10 +87,8 @@ class ChannelWorker(Worker):
 
     def _not_yet(self, delivery: Delivery, now: float) -> float:
         """Seconds for which the pace forbids the attempt, or for which others may still join it."""
-        if self._pacer is None:
-            return 0.0
-        gather = 0.0 if delivery.attempted else delivery.created + GATHER - now
-        return max(gather, self._pacer.wait(now))
+        gather = 0.0 if delivery.attempted or self._compose is None else delivery.created + GATHER - now
+        return max(gather, 0.0 if self._pacer is None else self._pacer.wait(now))
 
     def _send(self, delivery: Delivery) -> str:
         if self._pacer is not None:

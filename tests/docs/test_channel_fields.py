@@ -6,7 +6,8 @@ from attrs import evolve
 
 from support.markdown import CHANNELS
 from support.messages import low
-from token_monitor.channels import email, exec, process, recipients  # noqa: A004
+from token_monitor.channels import dingtalk, email, exec, feishu, process, recipients, slack, wecom  # noqa: A004
+from token_monitor.channels.robot import Format
 from token_monitor.core.alert import Switch
 from token_monitor.core.fields import NAMES, flat
 from token_monitor.core.time import human_duration
@@ -50,6 +51,10 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         f"| {exec.TRY_AGAIN} | tried again |",
         f"At most {email.EmailChannel.pace.count} mails in any minute",  # type: ignore[union-attr]
         f"for up to {human_duration(recipients.PATIENCE).removesuffix('m')} minutes",
+        f"{slack.ROOM:,} characters for Slack, {email.ROOM // 1024} KiB for a mail",
+        f"{dingtalk.LIMIT:,} bytes, the whole request",
+        f"{feishu.LIMIT:,} bytes, the whole request",
+        f"{wecom.LIMITS[Format.MARKDOWN]:,} bytes; text {wecom.LIMITS[Format.TEXT]:,}",
         f"until {human_duration(notes.KEPT_FOR).removesuffix('d')} days after the end",
         ", ".join(str(email._PORTS[each]) for each in (email.Security.STARTTLS, email.Security.TLS)) + " or 25",
     ):

@@ -24,7 +24,6 @@ QUICK = fetcher.QUICK_RETRIES
         (OPERATIONS, f"pauses {worker.FIRST_BACKOFF:g} s, then {2 * worker.FIRST_BACKOFF:g} s"),
         (OPERATIONS, f"up to {worker.LONGEST_BACKOFF:g} s (±20 %)"),
         (OPERATIONS, f"alerts that come within {delivery.GATHER:g} seconds"),
-        (OPERATIONS, f"go as one message of {delivery.GROUP_MOST} at most"),
         (OPERATIONS, f"newest {failovers.SWITCHES_KEPT:,} switches of credentials"),
         (OPERATIONS, f"lists the newest {daemon.SWITCHES_SHOWN} `switches`"),
         (OPERATIONS, f"one is tried every {delivery.PROBE_EVERY / 60:g} minutes"),

@@ -44,6 +44,19 @@ class ScriptedChannel:
         return "ok"
 
 
+class ScriptedGroupChannel(ScriptedChannel):
+    """Takes several alerts as one message. room: its characters."""
+
+    def __init__(
+        self, answer: Callable[[Message], ChannelError | Crash | None], pace: Pace | None = None, room: int = 10_000
+    ) -> None:
+        super().__init__(answer, pace)
+        self.room = room
+
+    def fits(self, message: Message) -> bool:
+        return len(message.text) <= self.room
+
+
 class NoTelemetry:
     def polled(self, account: str, outcome: str, seconds: float) -> None: ...
 
@@ -53,17 +66,21 @@ class NoTelemetry:
 
 
 class DeliveryBench:
-    """One channel's worker on a real store, restartable."""
+    """One channel's worker on a real store, restartable.
+
+    room: the characters of a message that may hold several alerts; None: each goes by itself.
+    """
 
     def __init__(
         self,
         answer: Callable[[Message], ChannelError | Crash | None] = lambda _message: None,
         pace: Pace | None = None,
+        room: int | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.quiet_since: float | None = None
         self.store: MonitorDb = open_monitor_db(None)
-        self.channel = ScriptedChannel(answer, pace)
+        self.channel = ScriptedChannel(answer, pace) if room is None else ScriptedGroupChannel(answer, pace, room)
         self.raised: list[Alert] = []
         self._episodes: dict[str, tuple[str, int]] = {}
         self.restart()

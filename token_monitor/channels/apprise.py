@@ -5,6 +5,7 @@ Since its version 2.2 it has a deadline for a call and says what happened to it,
 
 import logging
 import re
+from html import escape
 from importlib.util import find_spec
 from typing import Final
 from urllib.parse import unquote
@@ -59,6 +60,15 @@ class AppriseChannel:
         self._pieces = _pieces(url)
         self._notifier = Notifier()
         self._understood = bool(self._notifier.add(url))
+
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`. Some services have no title, some get HTML, some show a few lines only."""
+        whole = f"{subject(message)}\n{message.text}"
+        size, lines = len(escape(whole).replace("\n", "<br/>\n")), whole.count("\n") + 1
+        return all(
+            size <= service.body_maxlen and (service.body_max_line_count or lines) >= lines
+            for service in self._notifier
+        )
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""

@@ -129,9 +129,16 @@ class DingTalkChannel:
             return broken(f"this machine's address{seen} is not on the robot's list of addresses; add it")
         return broken("the robot's security settings refuse it; check its keywords, secret and list of addresses")
 
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`."""
+        return self._size(message, clean(message.text)) <= LIMIT
+
     def _fitting(self, message: Message) -> Mapping[str, object]:
         text = clean(message.text)
-        return self._body(message, cut(text, LIMIT, lambda some: len(robot.encoded(self._body(message, some)))))
+        return self._body(message, cut(text, LIMIT, lambda some: self._size(message, some)))
+
+    def _size(self, message: Message, text: str) -> int:
+        return len(robot.encoded(self._body(message, text)))
 
     def _body(self, message: Message, text: str) -> Mapping[str, object]:
         settings = self._settings

@@ -120,14 +120,19 @@ class FeishuChannel:
         sign = base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
         return {"timestamp": timestamp, "sign": sign}
 
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`."""
+        return self._size(message, clean(message.text)) <= LIMIT
+
     def _fitting(self, message: Message) -> Mapping[str, object]:
-        text, signature = clean(message.text), self._signature()
+        return self._body(message, cut(clean(message.text), LIMIT, lambda some: self._size(message, some)))
+
+    def _size(self, message: Message, text: str) -> int:
+        return len(robot.encoded(self._body(message, text)))
+
+    def _body(self, message: Message, text: str) -> Mapping[str, object]:
         render = self._text if self._settings.format is Format.TEXT else self._card
-
-        def body(some: str) -> Mapping[str, object]:
-            return {**signature, **render(message, some)}
-
-        return body(cut(text, LIMIT, lambda some: len(robot.encoded(body(some)))))
+        return {**self._signature(), **render(message, text)}
 
     def _text(self, message: Message, text: str) -> Mapping[str, object]:
         names = "".join(f'<at user_id="{user}"></at>' for user in self._mentioned(message))

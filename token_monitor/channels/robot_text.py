@@ -18,7 +18,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _MARKUP: Final = str.maketrans({"*": "＊", "<": "＜", "`": "'"})
 _LONGEST_TITLE: Final = 100
-_CUT: Final = (("… (cut)", "… (cut, {gone} more)"), ("……（已截断）", "……（已截断，另有 {gone} 条）"))
+_CUT: Final = ("… (cut)", "……（已截断）")
 
 
 @frozen
@@ -83,7 +83,4 @@ def cut(text: str, limit: int, size: Callable[[str], int]) -> str:
 
 
 def _shortened(text: str, kept: int) -> str:
-    """The marker says how many alerts, a line each, are gone altogether."""
-    gone = text.count("\n", kept)
-    marker = _CUT[text.startswith("【")][gone > 0].format(gone=gone)
-    return text[:kept].rstrip() + marker
+    return text[:kept].rstrip() + _CUT[text.startswith("【")]

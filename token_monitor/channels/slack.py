@@ -14,6 +14,10 @@ from token_monitor.core.pace import Pace
 from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
+# Characters; what is longer Slack may break into several messages:
+# https://api.slack.com/changelog/2018-04-truncating-really-long-messages
+ROOM: Final = 4000
+
 _TIMEOUT: Final = Seconds(5.0)
 
 # What is wrong with the webhook, whichever message it gets: the messages wait until it is mended.
@@ -48,6 +52,10 @@ class SlackChannel:
     def __init__(self, settings: Slack, http: HttpClient) -> None:
         self._settings = settings
         self._http = http
+
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`."""
+        return len(_escaped(message.text)) <= ROOM
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""

@@ -89,14 +89,23 @@ class WeComChannel:
         answer = robot.posted(self._http, settings.url, self._body(message), settings.timeout)
         return robot.accepted(settings.url.authority, answer, _DIALECT)
 
+    def fits(self, message: Message) -> bool:
+        """See `core.ports.GroupChannel`."""
+        return self._size(message, clean(message.text)) <= LIMITS[self._settings.written]
+
     def _body(self, message: Message) -> Mapping[str, object]:
         kind = self._settings.written
-        render = _text if kind is Format.TEXT else _markdown
-        fitting = cut(clean(message.text), LIMITS[kind], lambda some: len(render(message, some).encode()))
-        content: dict[str, object] = {"content": render(message, fitting)}
+        text = cut(clean(message.text), LIMITS[kind], lambda some: self._size(message, some))
+        content: dict[str, object] = {"content": self._content(message, text)}
         if kind is Format.TEXT and self._settings.mentions and not message.alert.reason.closes:
             content["mentioned_mobile_list"] = list(self._settings.mentions)
         return {"msgtype": kind.value, kind.value: content}
+
+    def _content(self, message: Message, text: str) -> str:
+        return (_text if self._settings.written is Format.TEXT else _markdown)(message, text)
+
+    def _size(self, message: Message, text: str) -> int:
+        return len(self._content(message, text).encode())
 
 
 def _text(message: Message, text: str) -> str:

@@ -1,11 +1,22 @@
-"""Several messages as one, for receivers with a pace limit."""
+"""Several messages as one, for receivers that people read."""
 
 import hashlib
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 
 from attrs import evolve
 
 from token_monitor.core.message import Delivery, Message
+
+Fits = Callable[[Message], bool]
+"""Whether a message can go whole. What fits, fits with fewer members, too."""
+
+
+def fitting(parts: Sequence[Delivery], fits: Fits) -> Delivery:
+    """As many of `parts` as fit one message, from the first on; the first alone if no two do."""
+    counts = range(2, len(parts) + 1)
+    first_too_many = bisect_left(counts, True, key=lambda count: not fits(together(parts[:count]).message))
+    return together(parts[: 1 + first_too_many])
 
 
 def together(parts: Sequence[Delivery], group: str | None = None) -> Delivery:

@@ -13,7 +13,7 @@ from token_monitor.core.failover import FailoverState
 from token_monitor.core.grouping import together
 from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery, Fate
-from token_monitor.core.ports import Change
+from token_monitor.core.ports import Change, Compose
 from token_monitor.core.words import Why
 from token_monitor.stores import channels as channel_table
 from token_monitor.stores import failovers, notes, outbox, states
@@ -21,6 +21,7 @@ from token_monitor.stores.codec import UnreadableError, decode_failover, decode_
 from token_monitor.stores.database import Database, Say
 
 LOCK_WAIT: Final = 5.0
+MOST_TOGETHER: Final = 250  # more than fit any message; a backlog of thousands is not read for each
 
 _T = TypeVar("_T")
 
@@ -116,12 +117,18 @@ class MonitorDb:
 
     # Outbox
 
-    def next_delivery(self, channel: str, most: int = 1, quiet_since: float | None = None) -> Delivery | None:
+    def next_delivery(
+        self, channel: str, compose: Compose | None = None, quiet_since: float | None = None
+    ) -> Delivery | None:
         """See `core.ports.Outbox`. A row that cannot be read is given up, with a line."""
+        most = 1 if compose is None else MOST_TOGETHER
         while rows := self._database.read(lambda db: outbox.pick(db, channel, most, quiet_since)):
             parts = [part for row in rows if (part := self._delivery(channel, row)) is not None]
-            if len(parts) == len(rows):
+            if len(parts) < len(rows):
+                continue
+            if compose is None or parts[0].attempted:
                 return together(parts, rows[0][-1])
+            return compose(parts)
         return None
 
     def _delivery(self, channel: str, row: outbox.Row) -> Delivery | None:

@@ -86,7 +86,7 @@ def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
 
 
 def pick(db: sqlite3.Connection, channel: str, most: int, quiet_since: float | None) -> list[Row]:
-    """The rows of the next delivery: what was attempted together, else a head and, up to `most`, what may join it."""
+    """The rows of the next delivery: what was attempted together, else a head and, `most` in all, what may join it."""
     given = {"channel": channel, "since": quiet_since, "most": most}
     head = db.execute(
         f"SELECT {_ROW}, alone FROM outbox AS mine WHERE channel = :channel AND head = 1 AND {_AWAKE}"  # noqa: S608
@@ -181,12 +181,14 @@ def passed_since(db: sqlite3.Connection, delivery: Delivery, since: float) -> in
 def attempts(db: sqlite3.Connection, channel: str, since: float) -> list[float]:
     """When something was attempted after `since`; what was attempted together is one."""
     rows = db.execute(
-        "SELECT attempted_at FROM outbox WHERE channel = ?1 AND fate = 'pending' AND attempted_at > ?2"
-        " UNION SELECT attempted_at FROM outbox WHERE channel = ?1 AND fate IN ('sent', 'dead') AND fate <> 'pending'"
-        " AND finished > ?2 AND attempted_at > ?2 ORDER BY attempted_at",
+        "SELECT attempted_at, coalesce(batch, row) FROM outbox"
+        " WHERE channel = ?1 AND fate = 'pending' AND attempted_at > ?2"
+        " UNION SELECT attempted_at, coalesce(batch, row) FROM outbox"
+        " WHERE channel = ?1 AND fate IN ('sent', 'dead') AND fate <> 'pending' AND finished > ?2 AND attempted_at > ?2"
+        " ORDER BY attempted_at",
         (channel, since),
     )
-    return [at for (at,) in rows]
+    return [at for at, _ in rows]
 
 
 def record_error(db: sqlite3.Connection, channel: str, reason: str | None) -> None:
