@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 WHEEL_VENV := .wheel-venv
 WHEEL_TREE := $(WHEEL_VENV)/tree
 PIP := pip --disable-pip-version-check --quiet
+PINNED = $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+	--python-version 3.11 --python-platform linux
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaign lint format bench wheel wheel-test services clean
+.PHONY: help demo test campaign lint format bench wheel wheel-test services lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +56,14 @@ wheel-test: wheel services  ## run the tests against the built wheel
 		--exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ . | tar -x -C $(WHEEL_TREE)
 	cd $(WHEEL_TREE) && TOKEN_MONITOR_TESTED=wheel $(CURDIR)/$(WHEEL_VENV)/bin/pytest \
 		-n $(WORKERS) -m "not campaign" $(PYTEST_ARGS)
+
+# Versions that are pinned already stay as they are; UPGRADE=--upgrade takes the newest.
+lock: $(VENV)/.dev  ## pin what the images install, with hashes, from pyproject.toml and deploy/docker/*.in
+	$(BIN)/$(PIP) install uv
+	$(PINNED) pyproject.toml --extra all -o deploy/docker/requirements-full.txt
+	$(PINNED) pyproject.toml -c deploy/docker/requirements-full.txt -o deploy/docker/requirements-slim.txt
+	$(PINNED) deploy/docker/build.in -o deploy/docker/requirements-build.txt
+	$(PINNED) deploy/docker/bundled.in -o deploy/docker/requirements-bundled.txt
 
 services:
 	@scripts/install-test-services

@@ -1,6 +1,7 @@
-"""`python -m token_monitor.healthcheck`: is the daemon of this container healthy? Light, for it runs every minute.
+"""`python -m token_monitor.healthcheck [--report]`: is the daemon here healthy? Light, for it runs every minute.
 
 Exit 0: healthy, or its HTTP is off. Exit 1: not healthy, or no answer within 3 seconds. One line either way.
+With `--report` the exit status is 0 whatever the line says: there is more in the container than the daemon.
 """
 
 import http.client
@@ -15,6 +16,7 @@ from typing import Final
 
 _VARIABLE: Final = "TOKEN_MONITOR_LISTEN"
 _DEFAULT: Final = "127.0.0.1:9775"
+_REPORT: Final = "--report"
 _SECONDS: Final = 3.0
 _OWN_ADDRESS: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
@@ -23,7 +25,7 @@ def main() -> int:
     """Print one line; return the exit status."""
     healthy, line = _check()
     sys.stdout.write(line + "\n")
-    return 0 if healthy else 1
+    return 0 if healthy or _REPORT in sys.argv[1:] else 1
 
 
 def _check() -> tuple[bool, str]:

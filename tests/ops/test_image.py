@@ -1,4 +1,4 @@
-"""What can be said of the Dockerfile without building it. Another suite runs the image."""
+"""What can be said of the Dockerfile without building it. tests/images/ builds and runs it."""
 
 import json
 import re
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import token_monitor
+
 ROOT = Path(__file__).parents[2]
+DELIVERED = ["slim", "full", "bundled"]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -17,68 +20,116 @@ def instructions() -> list[tuple[str, str]]:
     return [(name.upper(), rest.strip()) for name, rest in words]
 
 
-def final_stage() -> list[tuple[str, str]]:
-    every = instructions()
-    last = max(number for number, (name, _rest) in enumerate(every) if name == "FROM")
-    return every[last:]
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """By name, FROM included; the one that is built without --target as ``."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, rest in instructions():
+        if name == "FROM":
+            current = found.setdefault(rest.partition(" AS ")[2], [])
+        elif not found:
+            continue
+        current.append((name, rest))
+    return found
 
 
-def only(name: str) -> str:
-    found = [rest for instruction, rest in final_stage() if instruction == name]
+def stage(target: str) -> list[tuple[str, str]]:
+    """Its instructions after those of the stages that it is made from."""
+    own = stages()[target]
+    base = own[0][1].split()[0]
+    return (stage(base) if base in stages() else []) + own
+
+
+def only(target: str, name: str) -> str:
+    found = [rest for instruction, rest in stage(target) if instruction == name]
     assert len(found) == 1, (name, found)
     return found[0]
 
 
-def variables() -> dict[str, str]:
-    return dict(re.findall(r"(\w+)=(\S+)", only("ENV")))
+def variables(target: str) -> dict[str, str]:
+    return dict(re.findall(r"(\w+)=(\"[^\"]*\"|\S+)", only(target, "ENV")))
 
 
-def test_the_wheel_is_built_in_a_stage_of_its_own_and_the_builder_is_left_behind():
-    assert [name for name, _rest in instructions()].count("FROM") == 2
-    copied = [rest for name, rest in final_stage() if name == "COPY"]
-    assert all(rest.startswith("--from=build ") for rest in copied)
+def test_without_a_target_the_core_is_built():
+    assert stages()[""] == [("FROM", "slim")]
+    assert instructions()[-1] == ("FROM", "slim")
 
 
-def test_the_image_runs_as_a_numeric_user_that_is_not_root():
-    user, group = only("USER").split(":")
-
-    assert int(user) > 0
-    assert int(group) > 0
-    assert [name for name, _rest in final_stage()].index("USER") > max(
-        number for number, (name, _rest) in enumerate(final_stage()) if name in {"RUN", "COPY"}
-    )
+@pytest.mark.parametrize("target", DELIVERED)
+def test_builders_are_left_behind(target):
+    copied = [rest for name, rest in stage(target) if name == "COPY"]
+    assert all(re.match(r"--from=build|deploy/docker/supervisord.conf ", rest) for rest in copied)
 
 
-def test_the_data_folder_is_a_volume_that_the_user_owns():
-    folder = variables()["TOKEN_MONITOR_DATA"]
+@pytest.mark.parametrize("target", DELIVERED)
+def test_the_image_runs_as_a_numeric_user_that_is_not_root(target):
+    user = only(target, "USER")
+    if user == "${BUNDLED_USER}":
+        (user,) = [rest.partition("=")[2] for name, rest in stage(target) if rest.startswith("BUNDLED_USER=")]
 
-    assert only("VOLUME") == folder == "/var/lib/token-monitor"
-    assert f"COPY --from=build --chown={only('USER')} /data {folder}" in [f"{n} {rest}" for n, rest in final_stage()]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
+    names = [name for name, _rest in stage(target)]
+    assert "RUN" not in names[names.index("USER") :]
 
 
-def test_the_image_listens_where_a_published_port_can_reach_it():
-    assert variables()["TOKEN_MONITOR_LISTEN"] == f"0.0.0.0:{only('EXPOSE')}"
+@pytest.mark.parametrize("target", DELIVERED)
+def test_the_data_folder_is_a_volume_that_the_user_owns(target):
+    folder = variables(target)["TOKEN_MONITOR_DATA"]
+
+    assert only(target, "VOLUME") == folder == "/var/lib/token-monitor"
+    assert ("COPY", f"--from=build --chown={only(target, 'USER')} /empty {folder}") in stage(target)
 
 
-def test_nothing_in_the_final_image_needs_a_shell():
-    command = only("HEALTHCHECK").partition("CMD ")[2]
+@pytest.mark.parametrize("target", DELIVERED)
+def test_the_image_listens_where_a_published_port_can_reach_it(target):
+    assert variables(target)["TOKEN_MONITOR_LISTEN"] == f"0.0.0.0:{only(target, 'EXPOSE')}"
 
-    assert json.loads(only("ENTRYPOINT")) == ["python", "-m", "token_monitor"]
-    assert json.loads(only("CMD")) == ["run"]
-    assert json.loads(command) == ["python", "-m", "token_monitor.healthcheck"]
-    assert all(json.loads(rest) for name, rest in final_stage() if name == "RUN")
+
+@pytest.mark.parametrize("target", DELIVERED)
+def test_nothing_in_a_delivered_image_needs_a_shell(target):
+    command = only(target, "HEALTHCHECK").partition("CMD ")[2]
+
+    assert "token_monitor.healthcheck" in json.loads(command)
+    assert all(json.loads(rest) for name, rest in stage(target) if name in {"ENTRYPOINT", "RUN"})
+    assert isinstance(json.loads(only(target, "CMD")), list)
+
+
+def test_only_the_bundled_health_check_passes_whatever_it_says():
+    reporting = {target: "--report" in only(target, "HEALTHCHECK") for target in DELIVERED}
+
+    assert reporting == {"slim": False, "full": False, "bundled": True}
+
+
+def test_bundled_runs_nothing_of_its_base_and_leaves_its_path_and_folder_alone():
+    assert {"RUN", "WORKDIR"}.isdisjoint(name for name, _rest in stage("bundled"))
+    assert set(variables("bundled")) == {"INFERENCE_COMMAND", "TOKEN_MONITOR_DATA", "TOKEN_MONITOR_LISTEN"}
+
+
+def test_everything_pip_installs_is_pinned_with_hashes_but_the_package_itself():
+    runs = " && ".join(rest for name, rest in instructions() if name == "RUN")
+    installs = [part for part in runs.split("&&") if re.search(r"\bpip\b.* (install|wheel) ", part)]
+
+    assert len(installs) == 6
+    assert all("--require-hashes --only-binary :all:" in part or "--no-deps" in part for part in installs)
+
+
+@pytest.mark.parametrize("target", DELIVERED)
+def test_the_labels_say_what_it_is_in_which_version(target):
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', only(target, "LABEL")))
+
+    assert set(labels) == {"title", "description", "licenses", "version", "revision"}
+    assert ("ARG", f"VERSION={token_monitor.__version__}") in stage(target)
 
 
 def test_a_root_that_cannot_be_written_costs_no_bytecode():
-    assert variables()["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert variables("slim")["PYTHONDONTWRITEBYTECODE"] == "1"
     assert "compileall" in " ".join(rest for name, rest in instructions() if name == "RUN")
 
 
-@pytest.mark.parametrize("needed", ["LICENSE", "README.md", "pyproject.toml", "token_monitor"])
+@pytest.mark.parametrize("needed", ["LICENSE", "README.md", "deploy/docker", "pyproject.toml", "token_monitor"])
 def test_the_build_context_has_what_the_build_copies_and_starts_from_nothing(needed):
     ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     copied = " ".join(rest for name, rest in instructions() if name == "COPY").split()
 
     assert ignored[0] == "*"
     assert f"!{needed}" in ignored
-    assert needed in copied
+    assert any(one == needed or one.startswith(f"{needed}/") for one in copied)

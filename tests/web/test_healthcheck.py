@@ -14,10 +14,10 @@ from support.web import Daemon, account, serving, snapshot
 ROOT = Path(__file__).parents[2]
 
 
-def check(folder: Path, **environment: str) -> tuple[int, str]:
+def check(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """The exit status and the line, run in `folder` with nothing in the environment but what is given."""
     done = subprocess.run(
-        [sys.executable, "-m", "token_monitor.healthcheck"],
+        [sys.executable, "-m", "token_monitor.healthcheck", *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
@@ -44,6 +44,14 @@ def test_an_unhealthy_daemon_is_exit_1_with_its_reasons_in_one_line(daemon: Daem
     daemon.shown = snapshot(problems=["thread stdout has died", "the scheduler is overdue"])
     answer = check(tmp_path, TOKEN_MONITOR_LISTEN=f"127.0.0.1:{daemon.server.address[1]}")
     assert answer == (1, "unhealthy: thread stdout has died; the scheduler is overdue")
+
+
+def test_a_report_says_the_same_and_is_always_exit_0(daemon: Daemon, tmp_path: Path) -> None:
+    listen = f"127.0.0.1:{daemon.server.address[1]}"
+    assert check(tmp_path, "--report", TOKEN_MONITOR_LISTEN=listen) == (0, "healthy")
+    daemon.shown = snapshot(problems=["thread stdout has died"])
+    assert check(tmp_path, "--report", TOKEN_MONITOR_LISTEN=listen) == (0, "unhealthy: thread stdout has died")
+    assert check(tmp_path, "--report", TOKEN_MONITOR_LISTEN="nonsense")[0] == 0
 
 
 @pytest.mark.parametrize(
