@@ -26,6 +26,7 @@ from token_monitor.monitor import AccountMonitor
 from token_monitor.scheduler import WORKERS, Scheduler
 
 REJECTED = SourceError(Failure.REJECTED, "HTTP 401: the provider refuses the credential")
+THROTTLED = SourceError(Failure.RATE_LIMITED, "HTTP 429: the provider is asked too often")
 DOWN = SourceError(Failure.CONNECTION, "no connection")
 
 
@@ -218,6 +219,40 @@ def test_one_reading_alone_switches_nothing() -> None:
     assert bench.active == "primary"
     assert [line["event"] for line in logs if line["log_level"] == "info"] == ["Credential failed once, not twice"]
     assert bench.store.switches == []
+
+
+@pytest.mark.parametrize("bad", [0, REJECTED])
+def test_a_second_reading_that_gives_no_answer_is_made_up_for_by_the_next_poll(bad: object) -> None:
+    bench = Bench(primary=[bad, THROTTLED], spare1=100)
+    bench.poll()
+    assert bench.active == "primary"
+    bench.poll()  # nothing is known
+    bench.source.says["primary"] = [bad, DOWN]
+    bench.poll()
+    assert bench.active == "spare1"
+    [view] = bench.monitor.view().quantities
+    assert (view.balance, view.error) == (100, None)
+
+
+def test_a_good_reading_in_between_takes_back_the_bad_one() -> None:
+    bench = Bench(primary=[0, THROTTLED, 100, 0, THROTTLED], spare1=100)
+    for _ in range(4):
+        bench.poll()
+    assert bench.active == "primary"
+    bench = Bench(primary=[0, 100, 0, THROTTLED], spare1=100)  # the good one is a second reading
+    for _ in range(2):
+        bench.poll()
+    assert bench.active == "primary"
+
+
+def test_a_spare_that_answers_only_once_a_poll_is_changed_to_at_the_second_poll() -> None:
+    bench = Bench(primary=0, spare1=[100, THROTTLED, 90, THROTTLED])
+    bench.poll()
+    assert bench.active == "primary"
+    bench.poll()
+    assert bench.active == "spare1"
+    [view] = bench.monitor.view().quantities
+    assert (view.balance, view.error) == (90, None)
 
 
 def test_a_spare_that_fails_the_second_time_gives_way_to_the_next() -> None:

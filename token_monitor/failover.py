@@ -72,6 +72,7 @@ class Failover:
         self._reviewed: float | None = None
         self._would: Switch | None = None
         self._not_written = ""
+        self._earlier: Mapping[str, Health] = {}
         self.state = self._valid(known or FailoverState())
 
     def _valid(self, known: FailoverState) -> FailoverState:
@@ -121,6 +122,7 @@ class Failover:
         if active is Health.HEALTHY:
             self._would = None
         if not plan.ask:
+            self._earlier = core.remember(self._earlier, {self.active: active}, self.active)
             return Finding(Decision(plan.move), self.state)
         return self._published(self._searched(plan, poll, active, started))
 
@@ -128,19 +130,23 @@ class Failover:
         """What the others say, and then, of the one to change to and the active one, the second reading."""
         assert self._panel is not None
         answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
-        found = self._healths(plan, answers)
+        found = {self.active: active} | self._healths(plan, answers)
         state = self._compared({**answers, self.active: poll})
-        healths = {self.active: active} | found
-        note = _note({label: healths.get(label, _NO_ANSWER) for label in self.labels}, state.shared)
-        for target in core.pick(plan, found):
+        note = _note({label: found.get(label, _NO_ANSWER) for label in self.labels}, state.shared)
+        earlier, decision, target = self._earlier, Decision(plan.move), None
+        for label in tuple(core.pick(plan, found)):
             if self._clock.now().steady - started > 2 * self._watch.timeout:
                 break
-            again = self._panel.ask((self.active, target), lambda _: False)
-            known = self._healths(plan, again)
-            decision = core.conclude(plan, target, known.get(self.active, _NO_ANSWER), known.get(target, _NO_ANSWER))
-            if decision is not None:
-                return Finding(decision, state, again.get(target), note)
-        return Finding(Decision(plan.move), state, note=note)
+            again = self._panel.ask((self.active, label), lambda _: False)
+            healths = self._healths(plan, again)
+            found |= {one: health for one, health in healths.items() if health is not _NO_ANSWER}
+            both = [core.second(one, healths, earlier) for one in (self.active, label)]
+            concluded = core.conclude(plan, label, *both)
+            if concluded is not None:
+                decision, target = concluded, _read(again.get(label)) or answers[label]
+                break
+        self._earlier = core.remember(earlier, found, self.active)
+        return Finding(decision, state, target, note)
 
     def _published(self, finding: Finding) -> Finding:
         """The same, with the new credential in its file; or no switch: the program that reads it goes on as before."""
@@ -255,6 +261,11 @@ class Failover:
         for pair in set(shared) - set(self.state.shared):
             log.warning("Credentials share one balance", account=self._watch.account, credential_labels=pair)
         return evolve(self.state, seen=seen, shared=shared)
+
+
+def _read(poll: Poll | None) -> Poll | None:
+    """The poll, if it gave readings."""
+    return poll if poll is not None and poll.error is None else None
 
 
 def _note(found: Mapping[str, Health], shared: Sequence[Pair]) -> str:

@@ -18,6 +18,8 @@ from token_monitor.core.failover import (
     health,
     pick,
     plan,
+    remember,
+    second,
 )
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import Bound
@@ -145,6 +147,26 @@ def test_the_way_back_asks_nothing_of_the_spare(active: Health) -> None:
     asked = Plan(Move.STAY, ("primary",), Why.TOPPED_UP)
     assert conclude(asked, "primary", active, Health.HEALTHY) == Decision(Move.SWITCH, "primary", Why.TOPPED_UP)
     assert conclude(asked, "primary", active, Health.BELOW) is None
+
+
+def test_where_the_second_reading_gives_no_answer_the_poll_before_stands_in() -> None:
+    earlier = {"primary": Health.EXHAUSTED}
+    assert second("primary", {"primary": Health.HEALTHY}, earlier) is Health.HEALTHY
+    assert second("primary", {"primary": Health.UNREADABLE}, earlier) is Health.EXHAUSTED
+    assert second("primary", {}, earlier) is Health.EXHAUSTED
+    assert second("spare1", {}, earlier) is Health.UNREADABLE
+
+
+def test_answers_are_remembered_as_long_as_the_active_one_fails() -> None:
+    earlier = {"primary": Health.REJECTED, "spare1": Health.HEALTHY, "spare2": Health.BELOW}
+    blind = remember(earlier, {"primary": Health.UNREADABLE, "spare1": Health.UNREADABLE}, "primary")
+    assert blind == earlier
+    assert remember(earlier, {"primary": Health.EXHAUSTED, "spare1": Health.ARREARS}, "primary") == {
+        "primary": Health.EXHAUSTED,
+        "spare1": Health.ARREARS,
+        "spare2": Health.BELOW,
+    }
+    assert remember(earlier, {"primary": Health.HEALTHY}, "primary") == {"primary": Health.HEALTHY}
 
 
 @pytest.mark.parametrize(

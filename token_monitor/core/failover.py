@@ -181,6 +181,21 @@ def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision
     return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
 
 
+def remember(earlier: Mapping[str, Health], found: Mapping[str, Health], active: str) -> dict[str, Health]:
+    """What is known of the credentials until the next poll: the last answer of each, while the active one fails."""
+    before = {} if found.get(active) is Health.HEALTHY else earlier
+    return {**before, **{label: health for label, health in found.items() if health is not Health.UNREADABLE}}
+
+
+def second(label: str, again: Mapping[str, Health], earlier: Mapping[str, Health]) -> Health:
+    """What a credential said the second time it was asked.
+
+    If it gave no answer, what is known from earlier polls stands in: two answers, and none in between that differs.
+    """
+    found = again.get(label, Health.UNREADABLE)
+    return earlier.get(label, Health.UNREADABLE) if found is Health.UNREADABLE else found
+
+
 def compare(state: FailoverState, values: Mapping[str, Decimal]) -> tuple[Mapping[str, Decimal], tuple[Pair, ...]]:
     """`seen` and `shared` after these values were read at one moment.
 
