@@ -14,6 +14,7 @@ import trustme
 from support.messages import low
 from support.rabbitmq import PASSWORD, USER, WRITER, RabbitServer
 from support.relay import Relay
+from support.services import free_port
 from token_monitor.channels.rabbitmq import RabbitMQ, RabbitMQChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.payload import payload
@@ -120,6 +121,15 @@ def test_a_server_that_is_not_there_is_tried_again_and_nothing_was_sent():
         error = refusal(channel(unused.getsockname()[1]))
     assert (error.scope, error.ambiguous) == (Scope.RETRY, False)
     assert "Connection refused" in error.reason
+
+
+def test_a_proxy_whose_server_is_down_is_tried_again_and_says_so():
+    with Relay() as relay:
+        relay.target = free_port()
+        errors = [refusal(channel(relay.port)) for _ in range(3)]
+    for error in errors:
+        assert (error.scope, error.ambiguous) == (Scope.RETRY, False)
+        assert "before a word of AMQP: the broker behind it is down, or port or tls is wrong" in error.reason
 
 
 def test_a_server_that_does_not_speak_amqp_is_tried_again_and_the_settings_are_named(server: RabbitServer):

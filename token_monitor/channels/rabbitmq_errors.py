@@ -70,9 +70,9 @@ def _described(error: Exception, late: str) -> str:
             return cause.strerror
     if _code(error) == 320:
         return "the broker is shutting down"
-    return {"IncompatibleProtocolError": "it does not speak AMQP 0-9-1; check port and tls"}.get(
-        type(cause).__name__, "the connection broke"
-    )
+    if type(cause).__name__ == "IncompatibleProtocolError":  # which pika guesses from an end before the first frame
+        return "it ended the connection before a word of AMQP: the broker behind it is down, or port or tls is wrong"
+    return "the connection broke"
 
 
 def _root(error: BaseException) -> BaseException:
