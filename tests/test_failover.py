@@ -281,6 +281,52 @@ def test_with_all_of_them_bad_there_is_one_critical_alert_and_its_end() -> None:
     assert bench.monitor.view().credential is State.OK
 
 
+def test_spares_that_give_no_answer_are_bad_news_only_when_the_next_poll_finds_the_same() -> None:
+    bench = Bench(primary=0, spare1=DOWN, spare2=REJECTED)
+    with capture_logs() as logs:
+        bench.poll()
+    [line] = [line for line in logs if line["event"] == "No other credential found yet"]
+    assert line["found"] == "primary: exhausted, spare1: not known (no connection), spare2: rejected"
+    assert bench.told == ["Token balance exhausted (first)"]
+    bench.source.says["primary"] = THROTTLED
+    bench.poll()
+    assert len(bench.told) == 1
+    bench.source.says["primary"] = 0
+    for _ in range(2):
+        bench.poll()
+    assert bench.told[1:] == ["No healthy credential (first)"]
+    assert f"What was found: {line['found']}." in bench.store.messages[-1][0].text
+    bench.source.says["spare1"] = 100
+    bench.poll()
+    assert bench.told[-1] == "Credential accepted (recovered)"
+
+
+def test_spares_that_give_no_answer_once_and_later_once_more_are_no_news() -> None:
+    bench = Bench(primary=0, spare1=DOWN)
+    bench.poll()
+    bench.source.says["primary"] = 100
+    bench.poll()
+    bench.source.says["primary"] = 0
+    bench.poll()
+    assert "No healthy credential (first)" not in bench.told
+
+
+def test_a_healthy_spare_that_could_not_be_asked_twice_in_time_is_not_called_bad() -> None:
+    bench = Bench(primary=0, spare1=100)
+
+    def slow() -> Reading:
+        bench.clock.advance(11)  # the timeout is 5
+        return reading(100)
+
+    bench.source.says["spare1"] = [slow, THROTTLED]
+    with capture_logs() as logs:
+        bench.poll()
+    assert [line["found"] for line in logs if "found" in line] == ["primary: exhausted, spare1: not known"]
+    bench.source.says["spare1"] = [100, THROTTLED]
+    bench.poll()
+    assert (bench.active, bench.told[1:2]) == ("spare1", ["Credential switched (first)"])
+
+
 def test_the_alert_about_all_of_them_also_ends_when_the_active_one_is_topped_up() -> None:
     bench = Bench(primary=0, spare1=0)
     bench.poll()

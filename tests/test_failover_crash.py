@@ -17,7 +17,7 @@ from support import switch_crash
 from support.switch_crash import PACKAGE, Life, count_lines, secret_of
 
 TESTS = Path(__file__).parent
-STEPS = tuple(f"{PACKAGE}/{name}" for name in ("monitor.py", "failover.py", "step.py", "core/failover.py"))
+STEPS = tuple(f"{PACKAGE}/{name}" for name in ("monitor.py", "failover.py", "search.py", "step.py", "core/failover.py"))
 
 
 def crash(folder: Path, trials: int) -> dict[str, int]:

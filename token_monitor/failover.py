@@ -7,21 +7,19 @@ from typing import Final
 import structlog
 from attrs import evolve, frozen
 
-from token_monitor.asking import Panel
 from token_monitor.core import failover as core
 from token_monitor.core.alert import Switch
 from token_monitor.core.errors import Failure, SourceError
-from token_monitor.core.failover import Decision, FailoverState, Health, Move, Pair, Plan
+from token_monitor.core.failover import Decision, FailoverState, Health, Move
 from token_monitor.core.reading import Reading
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Now
-from token_monitor.core.words import Why
 from token_monitor.fetcher import Fetcher
+from token_monitor.search import Search
 from token_monitor.step import Step
 from token_monitor.watch import Poll, Watch, World
 
 REVIEW_EVERY: Final = 86400.0
-_NO_ANSWER: Final = Health.UNREADABLE
 
 log = structlog.get_logger()
 
@@ -67,12 +65,12 @@ class Failover:
             label: Fetcher(watch.source, resolve, world.clock, world.pause, watch.timeout, watch.interval)
             for label, resolve in watch.credentials.items()
         }
-        panel = Panel(watch.account, self._fetch, world.clock, watch.timeout) if self._rule else None
-        self._panel = panel  # 2 KB, which a thousand accounts without spares need not hold
+        search = Search(watch, self._rule, self._fetch, world.clock) if self._rule else None
+        self._search = search  # 2 KB, which a thousand accounts without spares need not hold
         self._reviewed: float | None = None
         self._would: Switch | None = None
         self._not_written = ""
-        self._earlier: Mapping[str, Health] = {}
+        self._undecided = False
         self.state = self._valid(known or FailoverState())
 
     def _valid(self, known: FailoverState) -> FailoverState:
@@ -114,39 +112,31 @@ class Failover:
 
         Asks the others if it must: that takes at most about 3 times the timeout of a poll.
         """
-        if self._rule is None:
+        if self._rule is None or self._search is None:
             return None
-        started = self._clock.now().steady
         active = core.health(self._rule, poll.readings, poll.error)
-        plan = core.plan(self._rule, self.labels, self.state, active, started)
+        plan = core.plan(self._rule, self.labels, self.state, active, self._clock.now().steady)
         if active is Health.HEALTHY:
             self._would = None
         if not plan.ask:
-            self._earlier = core.remember(self._earlier, {self.active: active}, self.active)
-            return Finding(Decision(plan.move), self.state)
-        return self._published(self._searched(plan, poll, active, started))
+            self._search.saw(self.active, active)
+            return self._insisted(Finding(Decision(plan.move), self.state))
+        found = self._search.find(plan, self.active, active, poll)
+        state = self._compared(found.first)
+        note = ", ".join([found.note, *(f"{one} and {other} share one balance" for one, other in state.shared)])
+        return self._published(self._insisted(Finding(found.decision, state, found.target, note)))
 
-    def _searched(self, plan: Plan, poll: Poll, active: Health, started: float) -> Finding:
-        """What the others say, and then, of the one to change to and the active one, the second reading."""
-        assert self._panel is not None
-        answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
-        found = {self.active: active} | self._healths(plan, answers)
-        state = self._compared({**answers, self.active: poll})
-        note = _note({label: found.get(label, _NO_ANSWER) for label in self.labels}, state.shared)
-        earlier, decision, target = self._earlier, Decision(plan.move), None
-        for label in tuple(core.pick(plan, found)):
-            if self._clock.now().steady - started > 2 * self._watch.timeout:
-                break
-            again = self._panel.ask((self.active, label), lambda _: False)
-            healths = self._healths(plan, again)
-            found |= {one: health for one, health in healths.items() if health is not _NO_ANSWER}
-            both = [core.second(one, healths, earlier) for one in (self.active, label)]
-            concluded = core.conclude(plan, label, *both)
-            if concluded is not None:
-                decision, target = concluded, _read(again.get(label)) or answers[label]
-                break
-        self._earlier = core.remember(earlier, found, self.active)
-        return Finding(decision, state, target, note)
+    def _insisted(self, finding: Finding) -> Finding:
+        """The same; but people must know of it where for a second time nobody was found, whatever may be the reason."""
+        if finding.decision.any_healthy:
+            self._undecided = False
+        if finding.decision.move is not Move.UNDECIDED:
+            return finding
+        if self._undecided:
+            return evolve(finding, decision=Decision(Move.NONE_HEALTHY))
+        self._undecided = True
+        log.warning("No other credential found yet", account=self._watch.account, found=finding.note)
+        return finding
 
     def _published(self, finding: Finding) -> Finding:
         """The same, with the new credential in its file; or no switch: the program that reads it goes on as before."""
@@ -215,15 +205,15 @@ class Failover:
         A spare that is found dead when it is needed is found too late.
         """
         now = self._clock.now().steady
-        if self._rule is None or self._panel is None or finding is None or finding.decision.move is not Move.STAY:
+        if self._rule is None or self._search is None or finding is None or finding.decision.move is not Move.STAY:
             return None
         if self._reviewed is not None and now - self._reviewed < REVIEW_EVERY:
             return None
         self._reviewed = now
-        answers = self._panel.ask(self.labels, lambda _: False)
+        answers = self._search.everyone()
         for label in self.labels:
             poll = answers.get(label)
-            health = _NO_ANSWER if poll is None else core.health(self._rule, poll.readings, poll.error)
+            health = Health.UNREADABLE if poll is None else core.health(self._rule, poll.readings, poll.error)
             if label != self.active and health is not Health.HEALTHY:
                 cause = "no answer" if poll is None else str(poll.error) if poll.error else None
                 log.warning(
@@ -236,21 +226,6 @@ class Failover:
         """From now on this is so: it is stored."""
         self.state = state
 
-    def _settled(self, plan: Plan, polls: Mapping[str, Poll]) -> bool:
-        """Whether the first of those to be preferred is known: all before it have answered, and it is healthy."""
-        found = self._healths(plan, polls)
-        for label in plan.ask:
-            if label not in found:
-                return False
-            if found[label] is Health.HEALTHY:
-                return True
-        return True
-
-    def _healths(self, plan: Plan, polls: Mapping[str, Poll]) -> dict[str, Health]:
-        assert self._rule is not None
-        clear = plan.why is Why.TOPPED_UP
-        return {label: core.health(self._rule, poll.readings, poll.error, clear=clear) for label, poll in polls.items()}
-
     def _compared(self, polls: Mapping[str, Poll]) -> FailoverState:
         values: dict[str, Decimal] = {}
         for label, poll in polls.items():
@@ -261,14 +236,3 @@ class Failover:
         for pair in set(shared) - set(self.state.shared):
             log.warning("Credentials share one balance", account=self._watch.account, credential_labels=pair)
         return evolve(self.state, seen=seen, shared=shared)
-
-
-def _read(poll: Poll | None) -> Poll | None:
-    """The poll, if it gave readings."""
-    return poll if poll is not None and poll.error is None else None
-
-
-def _note(found: Mapping[str, Health], shared: Sequence[Pair]) -> str:
-    """`primary: exhausted, spare1: rejected`."""
-    told = [f"{label}: {health}" for label, health in found.items()]
-    return ", ".join(told + [f"{one} and {other} share one balance" for one, other in shared])

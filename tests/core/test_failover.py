@@ -16,6 +16,7 @@ from token_monitor.core.failover import (
     compare,
     conclude,
     health,
+    nobody,
     pick,
     plan,
     remember,
@@ -147,6 +148,15 @@ def test_the_way_back_asks_nothing_of_the_spare(active: Health) -> None:
     asked = Plan(Move.STAY, ("primary",), Why.TOPPED_UP)
     assert conclude(asked, "primary", active, Health.HEALTHY) == Decision(Move.SWITCH, "primary", Why.TOPPED_UP)
     assert conclude(asked, "primary", active, Health.BELOW) is None
+
+
+def test_that_no_credential_helps_is_said_only_of_those_that_are_known() -> None:
+    asked = Plan(Move.NONE_HEALTHY, ("spare1", "spare2"), Why.EXHAUSTED)
+    for bad in FAILING:
+        assert nobody(asked, {"spare1": bad, "spare2": Health.REJECTED}) == Decision(Move.NONE_HEALTHY)
+        assert nobody(asked, {"spare1": bad, "spare2": Health.UNREADABLE}) == Decision(Move.UNDECIDED)
+        assert nobody(asked, {"spare1": bad}) == Decision(Move.UNDECIDED)
+    assert nobody(Plan(Move.STAY, ("primary",), Why.TOPPED_UP), {}) == Decision(Move.STAY)
 
 
 def test_where_the_second_reading_gives_no_answer_the_poll_before_stands_in() -> None:

@@ -38,6 +38,7 @@ class Move(StrEnum):
     BLIND = "blind"
     DWELL = "dwell"
     UNCONFIRMED = "unconfirmed"
+    UNDECIDED = "undecided"
     NONE_HEALTHY = "none_healthy"
     UNPUBLISHED = "unpublished"
     SWITCH = "switch"
@@ -179,6 +180,12 @@ def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision
         return Decision(Move.UNCONFIRMED)
     desperate = plan.why is not Why.TOPPED_UP and active is not Health.BELOW
     return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
+
+
+def nobody(plan: Plan, found: Mapping[str, Health]) -> Decision:
+    """What to make of it that none of those that were asked will do: all are bad, or some are not known."""
+    known = all(found.get(label, Health.UNREADABLE) is not Health.UNREADABLE for label in plan.ask)
+    return Decision(plan.move if known or plan.move is Move.STAY else Move.UNDECIDED)
 
 
 def remember(earlier: Mapping[str, Health], found: Mapping[str, Health], active: str) -> dict[str, Health]:
