@@ -337,14 +337,36 @@ def test_the_alert_about_all_of_them_also_ends_when_the_active_one_is_topped_up(
     assert bench.active == "primary"
 
 
-def test_the_primary_is_returned_to_only_if_that_is_wanted() -> None:
+def test_the_primary_is_returned_to_only_if_that_is_wanted_and_when_it_is_healthy_at_two_polls() -> None:
     for back, ends_on in ((False, "spare1"), (True, "primary")):
         bench = Bench(FailoverRule("balance", back=back), primary=0, spare1=100)
         bench.poll()
         bench.source.says["primary"] = 500
         bench.poll()
+        assert bench.active == "spare1"
+        bench.poll()
         assert bench.active == ends_on
         assert [switch.why for switch in bench.store.switches] == [Why.EXHAUSTED, Why.TOPPED_UP][: 1 + back]
+
+
+def test_a_primary_whose_balance_comes_and_goes_is_not_returned_to() -> None:
+    bench = Bench(FailoverRule("balance", back=True), primary=0, spare1=100)
+    for seen in (1, 0, 1, DOWN, 1, 0, 1, REJECTED, 1):
+        bench.poll()
+        bench.source.says["primary"] = seen
+    assert (bench.active, len(bench.store.switches)) == ("spare1", 1)
+
+
+def test_a_return_takes_two_polls_after_a_restart_too() -> None:
+    bench = Bench(FailoverRule("balance", back=True), primary=0, spare1=100)
+    bench.poll()
+    bench.source.says["primary"] = 500
+    bench.poll()
+    bench.restart()
+    bench.poll()
+    assert bench.active == "spare1"
+    bench.poll()
+    assert bench.active == "primary"
 
 
 def test_a_top_up_of_the_primary_rescues_when_nothing_else_is_left_even_if_it_is_not_returned_to() -> None:
@@ -383,6 +405,7 @@ def test_the_stamps_of_a_credential_are_there_when_it_is_used_again() -> None:
     bench = Bench(FailoverRule("balance", back=True, dwell=0), primary=0, spare1=100)
     bench.poll(after=60)
     bench.source.says["primary"] = 100
+    bench.poll(after=60)
     bench.poll(after=60)
     assert bench.active == "primary"
     bench.source.says |= {"primary": 0, "spare1": 0}

@@ -10,7 +10,7 @@ from token_monitor.core import failover as core
 from token_monitor.core.failover import Decision, FailoverRule, Health, Plan
 from token_monitor.core.ports import Clock
 from token_monitor.core.reading import Reading
-from token_monitor.core.words import Why
+from token_monitor.core.words import PRIMARY, Why
 from token_monitor.watch import Poll, Watch
 
 _NO_ANSWER: Final = Health.UNREADABLE
@@ -64,7 +64,17 @@ class Search:
         answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
         first = {**answers, active: poll}
         found = {active: health} | self._healths(plan, answers)
-        known, polls = dict(found), dict(first)
+        if plan.why is not Why.TOPPED_UP:
+            return self._confirmed(plan, active, first, found, started)
+        decision = core.returning(found, self._earlier)
+        self._earlier = core.remember(self._earlier, found, active)
+        return Found(decision, first, answers.get(PRIMARY), self._note(found, first))
+
+    def _confirmed(
+        self, plan: Plan, active: str, first: Mapping[str, Poll], found: dict[str, Health], started: float
+    ) -> Found:
+        """What to do, after the active one and the best of the others were asked once more; if that fails, the next."""
+        known, polls, target = dict(found), dict(first), None
         for label in tuple(core.pick(plan, found)):
             if self._clock.now().steady - started > 2 * self._timeout:
                 found[label] = _NO_ANSWER
@@ -76,14 +86,16 @@ class Search:
             found |= {one: core.second(one, healths, self._earlier) for one in (active, label)}
             decision = core.conclude(plan, label, found[active], found[label])
             if decision is not None:
-                target = _read(again.get(label)) or answers[label]
+                target = _read(again.get(label)) or first[label]
                 break
         else:
-            decision, target = core.nobody(plan, found), None
+            decision = core.nobody(plan, found)
             found = dict.fromkeys(self._labels, _NO_ANSWER) | found
         self._earlier = core.remember(self._earlier, known, active)
-        told = [_told(label, found[label], polls.get(label)) for label in self._labels if label in found]
-        return Found(decision, first, target, ", ".join(told))
+        return Found(decision, first, target, self._note(found, polls))
+
+    def _note(self, found: Mapping[str, Health], polls: Mapping[str, Poll]) -> str:
+        return ", ".join(_told(label, found[label], polls.get(label)) for label in self._labels if label in found)
 
     def _settled(self, plan: Plan, polls: Mapping[str, Poll]) -> bool:
         """Whether the first of those to be preferred is known: all before it have answered, and it is healthy."""

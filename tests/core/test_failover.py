@@ -20,6 +20,7 @@ from token_monitor.core.failover import (
     pick,
     plan,
     remember,
+    returning,
     second,
 )
 from token_monitor.core.reading import Reading
@@ -143,11 +144,14 @@ def test_a_switch_needs_both_to_say_the_same_again(active: Health, found: Health
         assert decision is None
 
 
-@pytest.mark.parametrize("active", Health)
-def test_the_way_back_asks_nothing_of_the_spare(active: Health) -> None:
-    asked = Plan(Move.STAY, ("primary",), Why.TOPPED_UP)
-    assert conclude(asked, "primary", active, Health.HEALTHY) == Decision(Move.SWITCH, "primary", Why.TOPPED_UP)
-    assert conclude(asked, "primary", active, Health.BELOW) is None
+@pytest.mark.parametrize("found", [*Health, None])
+@pytest.mark.parametrize("earlier", [*Health, None])
+def test_the_way_back_needs_a_primary_that_is_healthy_at_two_polls(
+    found: Health | None, earlier: Health | None
+) -> None:
+    decision = returning(*({} if health is None else {"primary": health} for health in (found, earlier)))
+    both = found is Health.HEALTHY and earlier is Health.HEALTHY
+    assert decision == (Decision(Move.SWITCH, "primary", Why.TOPPED_UP) if both else Decision(Move.STAY))
 
 
 def test_that_no_credential_helps_is_said_only_of_those_that_are_known() -> None:
@@ -156,7 +160,6 @@ def test_that_no_credential_helps_is_said_only_of_those_that_are_known() -> None
         assert nobody(asked, {"spare1": bad, "spare2": Health.REJECTED}) == Decision(Move.NONE_HEALTHY)
         assert nobody(asked, {"spare1": bad, "spare2": Health.UNREADABLE}) == Decision(Move.UNDECIDED)
         assert nobody(asked, {"spare1": bad}) == Decision(Move.UNDECIDED)
-    assert nobody(Plan(Move.STAY, ("primary",), Why.TOPPED_UP), {}) == Decision(Move.STAY)
 
 
 def test_where_the_second_reading_gives_no_answer_the_poll_before_stands_in() -> None:

@@ -1,7 +1,8 @@
 """When an account changes to another credential: (rule, what the readings say, the last switch) → decision.
 
 A decision is made in two rounds: `plan` says whom to ask besides the active credential, `pick` whom of them to ask once
-more together with the active one, and `conclude` what to do.
+more together with the active one, and `conclude` or `nobody` what to do. The way back to the primary takes two polls
+instead (`returning`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,8 @@ class FailoverRule:
 
     quantity: the one whose reading decides.
     below: a credential with less than this is left, and is none to change to; None: only one that cannot pay at all.
-    back: return to the primary once it is healthy again; its value must then be clear of `below` by the usual margin.
+    back: return to the primary once it was healthy at two polls in a row; its value must then be clear of `below` by
+        the usual margin.
     dry_run: only say what would be done.
     dwell: seconds from one switch to the next, at least.
     """
@@ -83,7 +85,7 @@ class FailoverState:
 
 @frozen
 class Plan:
-    """Whom to ask, the one to be preferred first; and what to do if none of them will do.
+    """Whom to ask, the one to be preferred first; and what to do if nobody is to be asked.
 
     why: what a switch would be for.
     """
@@ -176,16 +178,21 @@ def _good_enough(desperate: bool) -> Sequence[Health]:
 
 def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision | None:
     """The decision after both were asked once more; None: `target` will not do, the next may."""
-    if plan.why is not Why.TOPPED_UP and active in (Health.HEALTHY, Health.UNREADABLE):
+    if active in (Health.HEALTHY, Health.UNREADABLE):
         return Decision(Move.UNCONFIRMED)
-    desperate = plan.why is not Why.TOPPED_UP and active is not Health.BELOW
-    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
+    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(active is not Health.BELOW) else None
+
+
+def returning(found: Mapping[str, Health], earlier: Mapping[str, Health]) -> Decision:
+    """Whether to return to the primary: it is healthy, and was at the poll before. There is no hurry."""
+    healthy = found.get(PRIMARY) is Health.HEALTHY and earlier.get(PRIMARY) is Health.HEALTHY
+    return Decision(Move.SWITCH, PRIMARY, Why.TOPPED_UP) if healthy else Decision(Move.STAY)
 
 
 def nobody(plan: Plan, found: Mapping[str, Health]) -> Decision:
     """What to make of it that none of those that were asked will do: all are bad, or some are not known."""
     known = all(found.get(label, Health.UNREADABLE) is not Health.UNREADABLE for label in plan.ask)
-    return Decision(plan.move if known or plan.move is Move.STAY else Move.UNDECIDED)
+    return Decision(Move.NONE_HEALTHY if known else Move.UNDECIDED)
 
 
 def remember(earlier: Mapping[str, Health], found: Mapping[str, Health], active: str) -> dict[str, Health]:
