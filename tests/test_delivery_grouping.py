@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.delivering import CHANNEL, Crash, DeliveryBench, ScriptedChannel, ScriptedGroupChannel
+from support.delivering import Crash, DeliveryBench, ScriptedChannel, ScriptedGroupChannel
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
@@ -202,57 +202,3 @@ def test_the_pace_holds_across_a_restart(verdict: ChannelError | None) -> None:
     assert len(bench.channel.attempts) == 2
     bench.run(60)
     assert len(bench.channel.attempts) > 2
-
-
-class TestQuietHours:
-    @staticmethod
-    def bench(room: int | None = ROOM) -> DeliveryBench:
-        bench = DeliveryBench(pace=PACE, room=room)
-        bench.quiet_since = bench.clock.steady - 60
-        return bench
-
-    def test_nothing_but_the_critical_passes_and_the_end_brings_one_digest(self) -> None:
-        bench = self.bench()
-        bench.raise_alert("a")
-        bench.raise_alert("b")
-        bench.run(3600)
-        assert bench.channel.messages == []
-        bench.quiet_since = None
-        bench.run(5)
-        assert lines(bench) == [[alert.id for alert in bench.raised]]
-
-    def test_the_critical_takes_what_was_held_of_its_subject_along(self) -> None:
-        bench = self.bench(room=None)
-        low = bench.raise_alert("a")
-        bench.raise_alert("b")
-        critical = bench.raise_alert("a", Reason.ESCALATED, state=State.CRITICAL)
-        bench.run(60)
-        assert bench.channel.arrived == [low, critical]
-
-    def test_a_recovery_passes_if_its_episode_spoke_that_night(self) -> None:
-        bench = self.bench(room=None)
-        bench.raise_alert("a", state=State.CRITICAL)
-        bench.run(5)
-        recovered = bench.raise_alert("a", Reason.RECOVERED)
-        bench.run(5)
-        assert bench.channel.arrived[-1] == recovered
-
-    def test_a_recovery_of_what_was_told_the_day_before_waits_for_the_morning(self) -> None:
-        bench = DeliveryBench()
-        bench.raise_alert("a")
-        bench.run(5)
-        bench.clock.advance(3600)
-        bench.quiet_since = bench.clock.steady
-        recovered = bench.raise_alert("a", Reason.RECOVERED)
-        bench.run(600)
-        assert recovered not in bench.channel.arrived
-        bench.quiet_since = None
-        bench.run(5)
-        assert bench.channel.arrived[-1] == recovered
-
-    def test_what_is_held_is_not_counted_as_failed_and_never_expires_untried(self) -> None:
-        bench = self.bench()
-        bench.raise_alert("a")
-        bench.run(8 * 86400)
-        assert (bench.pending, bench.dead) == (1, 0)
-        assert bench.store.backlogs()[CHANNEL].last_error is None

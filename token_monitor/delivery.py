@@ -1,16 +1,17 @@
 """The outbox worker of one channel: pace, retry, record (rules O1 to O4)."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import structlog
 
+from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
-from token_monitor.core.grouping import fitting
+from token_monitor.core.grouping import fitting, never_held
 from token_monitor.core.message import Delivery
 from token_monitor.core.pace import Pace, Pacer
 from token_monitor.core.ports import Channel, Clock, GroupChannel, Outbox, Telemetry
+from token_monitor.core.routing import QuietHours
 from token_monitor.worker import Worker, back_off
 
 PROBE_EVERY: Final = 300.0
@@ -27,9 +28,7 @@ log = structlog.get_logger()
 class ChannelWorker(Worker):
     """Sends what one channel owes, one delivery at a time.
 
-    Where people read, alerts that come within `GATHER` seconds go as one message.
-
-    quiet_since: when the quiet hours that hold now began, in steady seconds; None if none hold.
+    Where people read, alerts that come within `GATHER` seconds go as one message, and so does what `quiet` held back.
     """
 
     def __init__(
@@ -39,16 +38,15 @@ class ChannelWorker(Worker):
         outbox: Outbox,
         telemetry: Telemetry,
         clock: Clock,
-        quiet_since: Callable[[], float | None] = lambda: None,
+        quiet: QuietHours | None = None,
     ) -> None:
         super().__init__(name, clock, _OVERDUE)
         self._channel = channel
         self._outbox = outbox
         self._telemetry = telemetry
-        self._quiet_since = quiet_since
+        self._quiet = quiet
         self._pacer = None if channel.pace is None else self._pacer_of(channel.pace)
         self._fits = channel.fits if isinstance(channel, GroupChannel) else None
-        self._compose = None if self._fits is None else partial(fitting, fits=self._fits)
         self._failures = 0
         self._resume_at = outbox.held_until(name)
 
@@ -57,7 +55,7 @@ class ChannelWorker(Worker):
         now = self._time()
         if now < self._resume_at:
             return self._resume_at - now
-        delivery = self._outbox.next_delivery(self.name, self._compose, self._quiet_since())
+        delivery = self._next()
         if delivery is None:
             return None
         if delivery.members and not (self._fits and self._fits(delivery.message)):
@@ -78,6 +76,19 @@ class ChannelWorker(Worker):
         log.debug("Alert delivered", channel=self.name, alert_id=delivery.message.id, answer=answer)
         return 0.0
 
+    def _next(self) -> Delivery | None:
+        now = self._clock.now()
+        began = None if self._quiet is None else self._quiet.since(now.wall)
+        quiet_since = None if began is None else now.steady - (now.wall - began).total_seconds()
+        if self._fits is None:
+            return self._outbox.next_delivery(self.name, None, quiet_since)
+        compose = partial(fitting, fits=self._fits, held=self._held if began is None else never_held)
+        return self._outbox.next_delivery(self.name, compose, quiet_since)
+
+    def _held(self, alert: Alert) -> bool:
+        """Whether it was raised in quiet hours."""
+        return self._quiet is not None and self._quiet.since(alert.at) is not None
+
     def _pacer_of(self, pace: Pace) -> Pacer:
         """It counts what an earlier process sent: the receiver does."""
         pacer = Pacer(pace)
@@ -87,7 +98,7 @@ class ChannelWorker(Worker):
 
     def _not_yet(self, delivery: Delivery, now: float) -> float:
         """Seconds for which the pace forbids the attempt, or for which others may still join it."""
-        gather = 0.0 if delivery.attempted or self._compose is None else delivery.created + GATHER - now
+        gather = 0.0 if delivery.attempted or self._fits is None else delivery.created + GATHER - now
         return max(gather, 0.0 if self._pacer is None else self._pacer.wait(now))
 
     def _send(self, delivery: Delivery) -> str:

@@ -17,7 +17,7 @@ from token_monitor.channels.feishu import Feishu, FeishuChannel
 from token_monitor.channels.robot import Format
 from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.core.errors import ChannelError, Scope
-from token_monitor.core.grouping import grouped
+from token_monitor.core.grouping import DIGEST, group_id, grouped
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pacer
 from token_monitor.core.ports import Channel, Clock, GroupChannel
@@ -130,6 +130,15 @@ def test_a_group_is_one_message_with_every_text_and_no_time(kind: Kind, robot: R
     for piece in ("5 calls left, below", "剩余 5 次调用", "3 calls left. Top up now.", "chat", "token-monitor"):
         assert piece in read
     assert "UTC" not in read
+
+
+@formats
+def test_a_digest_begins_with_its_heading(kind: Kind, robot: Robot, look: Format) -> None:
+    for messages in ([low(CHINESE)], [low(CHINESE), low("[CRITICAL] chat: 3 calls left. Top up now.", number=2)]):
+        kind.make(robot.address, format=look).send(grouped(messages, group_id(messages, DIGEST)))
+        read = people_read(robot.bodies[-1])
+        assert "免打扰时段内暂缓发送的告警（2026-04-05 10:00 UTC）：" in read
+        assert read.index("免打扰") < read.index("剩余 5 次调用")
 
 
 @formats

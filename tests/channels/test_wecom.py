@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.delivering import DeliveryBench
 from support.messages import low
-from support.robots import WeComRobot
+from support.robots import WeComRobot, people_read
 from token_monitor.channels.robot import Format
 from token_monitor.channels.wecom import WeCom, WeComChannel
 from token_monitor.core.errors import ChannelError, Scope
@@ -88,6 +89,23 @@ def test_people_are_mentioned_in_text_which_is_then_the_format(robot: WeComRobot
         {"msgtype": "text", "text": {"content": content, "mentioned_mobile_list": ["@all"]}},
         {"msgtype": "text", "text": {"content": content}},
     ]
+
+
+@pytest.mark.parametrize("how", [{}, {"format": Format.TEXT}, {"at_all": True}])
+def test_a_burst_of_long_alerts_arrives_whole_in_as_many_messages_as_it_needs(
+    robot: WeComRobot, how: dict[str, object]
+) -> None:
+    bench = DeliveryBench()
+    bench.channel = channel(robot, **how)  # type: ignore[assignment]
+    bench.restart()
+    for number in range(30):
+        bench.raise_alert(f"account-{number}-{'额' * 80}")
+    bench.run(60)
+    read = "\n".join(people_read(body) for body in robot.bodies)
+    assert [alert.id for alert in bench.raised if alert.id not in read] == []
+    assert "已截断" not in read
+    assert "(cut)" not in read
+    assert 2 <= len(robot.bodies) <= 8
 
 
 @pytest.mark.parametrize("who", [{"at_mobiles": ("13800000000",)}, {"at_all": True}])

@@ -96,10 +96,12 @@ def test_the_message_id_is_the_messages_and_a_thread_is_an_episode() -> None:
 
 
 def test_a_group_says_that_there_is_more() -> None:
-    group = Message(low().alert, "first\nsecond", "group-7")
+    group = Message(low().alert, "first\nsecond", "group-7", alerts=2)
     assert subject(group) == "[WARNING] facefusion: Token balance low (and more)"
     assert "The gravest of them:" in html(group)
-    assert "The gravest of them:" not in html(low())
+    for single in (low(), evolve(group, alerts=1)):  # as in a digest of what was held
+        assert "The gravest of them:" not in html(single)
+        assert "more" not in subject(single)
 
 
 def test_a_second_currency_and_a_test_are_named_in_the_subject() -> None:

@@ -1,6 +1,7 @@
 """A channel that is a script, and an outbox of real rows."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from support.clock import FakeClock
 from token_monitor.core.alert import Alert
@@ -9,11 +10,13 @@ from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.ports import Change
+from token_monitor.core.routing import QuietHours, ZonedTime
 from token_monitor.core.words import Kind, Reason, State
 from token_monitor.delivery import ChannelWorker
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
 
 CHANNEL = "ops"
+NIGHT = QuietHours(ZonedTime.parse("22:00"), ZonedTime.parse("08:00"))
 
 
 class Crash(BaseException):
@@ -78,7 +81,7 @@ class DeliveryBench:
         room: int | None = None,
     ) -> None:
         self.clock = FakeClock()
-        self.quiet_since: float | None = None
+        self.quiet: QuietHours | None = None
         self.store: MonitorDb = open_monitor_db(None)
         self.channel = ScriptedChannel(answer, pace) if room is None else ScriptedGroupChannel(answer, pace, room)
         self.raised: list[Alert] = []
@@ -86,9 +89,7 @@ class DeliveryBench:
         self.restart()
 
     def restart(self) -> None:
-        self.worker = ChannelWorker(
-            CHANNEL, self.channel, self.store, NoTelemetry(), self.clock, lambda: self.quiet_since
-        )
+        self.worker = ChannelWorker(CHANNEL, self.channel, self.store, NoTelemetry(), self.clock, self.quiet)
 
     def raise_alert(
         self,
@@ -122,6 +123,18 @@ class DeliveryBench:
                 break
             self.clock.advance(wait)
         self.clock.advance(max(0.0, end - self.clock.steady))
+
+    def keep_quiet(self) -> None:
+        """From now on there are quiet hours, and it is one hour before midnight."""
+        self.quiet = NIGHT
+        self.restart()
+        self.advance_to(23)
+
+    def advance_to(self, hour: int) -> None:
+        """To the next time that the clock says so."""
+        now = self.clock.wall
+        then = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+        self.clock.advance(((then - now) % timedelta(days=1)).total_seconds())
 
     @property
     def pending(self) -> int:

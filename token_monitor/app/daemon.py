@@ -122,8 +122,9 @@ class Daemon:
         return self.clock.now().steady
 
     def _make_workers(self) -> dict[str, ChannelWorker]:
+        quiet = {name: settings.route.quiet_hours for name, settings in self._settings.channels.items()}
         return {
-            name: ChannelWorker(name, channel, self._store, self._metrics, self.clock, self._quiet_since(name))
+            name: ChannelWorker(name, channel, self._store, self._metrics, self.clock, quiet.get(name))
             for name, channel in self._channels.items()
         }
 
@@ -171,18 +172,6 @@ class Daemon:
 
     def _every_worker(self) -> Mapping[str, ChannelWorker | LevelWorker]:
         return {**self._workers, **self._levels}
-
-    def _quiet_since(self, channel: str) -> Callable[[], float | None]:
-        """When the quiet hours of a channel began, in steady seconds; None outside them."""
-        settings = self._settings.channels.get(channel)
-        quiet = settings.route.quiet_hours if settings else None
-
-        def since() -> float | None:
-            now = self.clock.now()
-            began = None if quiet is None else quiet.since(now.wall)
-            return None if began is None else now.steady - (now.wall - began).total_seconds()
-
-        return since
 
     def _wake(self, channels: Sequence[str]) -> None:
         for name in channels:

@@ -9,6 +9,8 @@ from attrs import frozen
 
 from token_monitor.core.message import Message
 from token_monitor.core.phrases import TAGS
+from token_monitor.core.texts import language_of
+from token_monitor.core.words import Language
 
 SIGNATURE: Final = "token-monitor"
 
@@ -18,7 +20,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _MARKUP: Final = str.maketrans({"*": "＊", "<": "＜", "`": "'"})
 _LONGEST_TITLE: Final = 100
-_CUT: Final = ("… (cut)", "……（已截断）")
+_CUT: Final = {Language.EN: "… (cut)", Language.ZH: "……（已截断）"}
 
 
 @frozen
@@ -83,4 +85,4 @@ def cut(text: str, limit: int, size: Callable[[str], int]) -> str:
 
 
 def _shortened(text: str, kept: int) -> str:
-    return text[:kept].rstrip() + _CUT[text.startswith("【")]
+    return text[:kept].rstrip() + _CUT[language_of(text)]

@@ -74,7 +74,7 @@ def subject(message: Message) -> str:
     alert = message.alert
     quantity = alert.measured.quantity if alert.measured else "balance"
     whose = alert.account if quantity == "balance" else f"{alert.account} ({quantity})"
-    more = " (and more)" if message.group else ""
+    more = " (and more)" if message.alerts > 1 else ""
     return " ".join(_fit(f"[{alert.level.upper()}] {whose}: {alert.headline}{more}").split())
 
 
@@ -86,7 +86,7 @@ def html(message: Message) -> str:
         for name, value in alert.fields().items()
         if value is not None
     )
-    caption = '<p style="color:#666">The gravest of them:</p>\n' if message.group else ""
+    caption = '<p style="color:#666">The gravest of them:</p>\n' if message.alerts > 1 else ""
     return (
         '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n'
         '<body style="font-family:sans-serif;font-size:14px;color:#222">\n'

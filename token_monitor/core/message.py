@@ -12,12 +12,13 @@ from token_monitor.core.alert import Alert
 class Message:
     """What one call of a channel delivers: an alert and what it says to people, rendered when it was raised.
 
-    A grouped message has the gravest of its alerts, the texts of all of them, and an id of its own.
+    A grouped message has the gravest of its alerts, the texts of all of them, and an id of its own. alerts: how many.
     """
 
     alert: Alert
     text: str
     group: str | None = None
+    alerts: int = 1
 
     @property
     def id(self) -> str:

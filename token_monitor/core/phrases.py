@@ -15,6 +15,11 @@ SPANS: Final = {
     Language.EN: {"minute": ("minute", "minutes"), "hour": ("hour", "hours"), "day": ("day", "days")},
     Language.ZH: {"minute": ("分钟", "分钟"), "hour": ("小时", "小时"), "day": ("天", "天")},
 }
+HELD: Final = {
+    Language.EN: "Held back during quiet hours ({period} UTC):",
+    Language.ZH: "免打扰时段内暂缓发送的告警（{period} UTC）：",
+}
+PERIODS: Final = {Language.EN: "{first} to {last}", Language.ZH: "{first} 至 {last}"}
 UNKNOWN: Final = {Language.EN: "an unknown amount", Language.ZH: "数量不明"}
 UNITS: Final[Mapping[Language, Mapping[str, str]]] = {Language.EN: {}, Language.ZH: {"calls": "次调用"}}
 

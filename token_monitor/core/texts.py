@@ -1,5 +1,7 @@
 """What an alert says to people. The sentences are in `core.phrases`; here is which one, and what goes into it."""
 
+from datetime import UTC, datetime
+
 from token_monitor.core import phrases
 from token_monitor.core.alert import Alert, Measured
 from token_monitor.core.number import plain
@@ -27,6 +29,18 @@ def text(alert: Alert, language: Language, note: str = "") -> str:
         sentence += phrases.RUNWAYS[language].format(span=_span(measured.runway_seconds, language))
     tag = phrases.TAGS[language]["test" if alert.kind is Kind.TEST else alert.level.value]
     return phrases.FRAMES[language].format(tag=tag, subject=_subject(alert, language), sentence=sentence)
+
+
+def heading(first: datetime, last: datetime, language: Language) -> str:
+    """The line above alerts that quiet hours held back. first, last: when these were raised."""
+    begin, end = (f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" for moment in (first, last))
+    period = begin if begin == end else phrases.PERIODS[language].format(first=begin, last=end)
+    return phrases.HELD[language].format(period=period)
+
+
+def language_of(text: str) -> Language:
+    """The language of a text made here."""
+    return Language.ZH if text.startswith(phrases.FRAMES[Language.ZH][0]) else Language.EN
 
 
 def _subject(alert: Alert, language: Language) -> str:
