@@ -437,6 +437,34 @@ def test_a_dry_run_says_what_it_would_do_once_and_does_nothing() -> None:
     assert set(bench.published) == {"primary-secret"}
 
 
+def test_a_dry_run_says_it_again_after_a_restart_only_if_it_happened_again() -> None:
+    bench = Bench(FailoverRule("balance", dry_run=True), primary=0, spare1=100)
+    bench.poll()
+    bench.restart()
+    bench.poll()
+    assert len(bench.store.switches) == 1
+    bench.source.says["primary"] = 100
+    bench.poll()
+    bench.restart()
+    bench.source.says["primary"] = 0
+    bench.poll()
+    assert len(bench.store.switches) == 2
+
+
+def test_a_dry_run_says_once_that_it_would_return_to_the_primary() -> None:
+    bench = Bench(FailoverRule("balance", back=True), primary=0, spare1=100)
+    bench.poll()
+    bench.source.says["primary"] = 500
+    bench.rule = evolve(bench.rule, dry_run=True)
+    bench.restart()
+    for _ in range(4):
+        bench.poll()
+    assert [(switch.why, switch.dry_run) for switch in bench.store.switches] == [
+        (Why.EXHAUSTED, False),
+        (Why.TOPPED_UP, True),
+    ]
+
+
 def test_spares_that_share_a_balance_are_said_to_once_and_shown() -> None:
     bench = Bench(FailoverRule("balance", Bound(Decimal(5))), primary=0, spare1=100, spare2=100)
     bench.poll()

@@ -68,7 +68,6 @@ class Failover:
         search = Search(watch, self._rule, self._fetch, world.clock) if self._rule else None
         self._search = search  # 2 KB, which a thousand accounts without spares need not hold
         self._reviewed: float | None = None
-        self._would: Switch | None = None
         self._not_written = ""
         self._undecided = False
         self.state = self._valid(known or FailoverState())
@@ -116,8 +115,6 @@ class Failover:
             return None
         active = core.health(self._rule, poll.readings, poll.error)
         plan = core.plan(self._rule, self.labels, self.state, active, self._clock.now().steady)
-        if active is Health.HEALTHY:
-            self._would = None
         if not plan.ask:
             self._search.saw(self.active, active)
             return self._insisted(Finding(Decision(plan.move), self.state))
@@ -165,7 +162,8 @@ class Failover:
         if finding is None:
             return Outcome(self.state)
         move = finding.decision.move
-        outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(finding.state)
+        state = evolve(finding.state, would=()) if move is Move.STAY else finding.state
+        outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(state)
         any_healthy = finding.decision.any_healthy
         if any_healthy is not None:
             step.any_healthy(any_healthy, finding.note)
@@ -180,16 +178,15 @@ class Failover:
         assert decision.why is not None
         switch = Switch(self._watch.account, self.active, decision.target, decision.why, now.wall, self._rule.dry_run)
         if switch.dry_run:
-            return Outcome(finding.state, self._said_only(switch))
+            return self._said_only(switch, finding.state)
         step.switched(switch, finding.target)
-        return Outcome(evolve(finding.state, label=switch.target, switched_at=now.steady), switch)
+        return Outcome(evolve(finding.state, label=switch.target, switched_at=now.steady, would=()), switch)
 
-    def _said_only(self, switch: Switch) -> Switch | None:
-        """The switch of a dry run, the first time it would happen."""
-        same = self._would is not None and evolve(self._would, at=switch.at) == switch
-        self._would = switch
-        if same:
-            return None
+    def _said_only(self, switch: Switch, state: FailoverState) -> Outcome:
+        """A switch of a dry run is said and audited the first time it would happen."""
+        would = (switch.origin, switch.target, switch.why.value)
+        if state.would == would:
+            return Outcome(state)
         log.warning(
             "Credential would be switched, this is a dry run",
             account=switch.account,
@@ -197,7 +194,7 @@ class Failover:
             credential_to=switch.target,
             credential_why=switch.why,
         )
-        return switch
+        return Outcome(evolve(state, would=would), switch)
 
     def review(self, finding: Finding | None) -> FailoverState | None:
         """Once a day while all is well: ask every credential, and say which spare would be none. None: not now.

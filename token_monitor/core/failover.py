@@ -75,12 +75,14 @@ class FailoverState:
     label: of the active one. switched_at: when it became that, in steady seconds; None: it always was.
     seen: the values last read of several credentials at one moment, by label.
     shared: those that turned out to be paid from one balance.
+    would: from, to and why of the switch that a dry run told last, while it still would be made.
     """
 
     label: str = PRIMARY
     switched_at: float | None = None
     seen: Mapping[str, Decimal] = field(factory=dict)
     shared: tuple[Pair, ...] = ()
+    would: tuple[str, ...] = ()
 
 
 @frozen
