@@ -73,6 +73,24 @@ def test_an_alert_that_does_not_fit_goes_alone_under_its_own_id() -> None:
     assert [message.id for message in bench.channel.messages] == [alert.id for alert in bench.raised]
 
 
+def test_an_alert_that_cannot_even_be_measured_holds_up_no_other() -> None:
+    class Faulty(ScriptedGroupChannel):
+        def fits(self, message: Message) -> bool:
+            if "odd" in message.text:
+                raise ZeroDivisionError
+            return super().fits(message)
+
+    bench = DeliveryBench()
+    bench.channel = Faulty(lambda _message: None)
+    bench.restart()
+    for name in ("a", "b", "odd", "c", "d"):
+        bench.raise_alert(name)
+    bench.run(GATHER)
+    assert lines(bench) == [
+        [alert.id for alert in some] for some in (bench.raised[:2], bench.raised[2:3], bench.raised[3:])
+    ]
+
+
 @pytest.mark.parametrize("room", [20, None], ids=["less room", "a machine"])
 def test_a_group_that_the_channel_no_longer_takes_after_a_restart_is_dissolved(room: int | None) -> None:
     bench = DeliveryBench(lambda _message: DOWN, pace=PACE, room=ROOM)

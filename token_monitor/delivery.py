@@ -8,7 +8,7 @@ import structlog
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.grouping import fitting, never_held
-from token_monitor.core.message import Delivery
+from token_monitor.core.message import Delivery, Message
 from token_monitor.core.pace import Pace, Pacer
 from token_monitor.core.ports import Channel, Clock, GroupChannel, Outbox, Telemetry
 from token_monitor.core.routing import QuietHours
@@ -46,7 +46,7 @@ class ChannelWorker(Worker):
         self._telemetry = telemetry
         self._quiet = quiet
         self._pacer = None if channel.pace is None else self._pacer_of(channel.pace)
-        self._fits = channel.fits if isinstance(channel, GroupChannel) else None
+        self._people = channel if isinstance(channel, GroupChannel) else None
         self._failures = 0
         self._resume_at = outbox.held_until(name)
 
@@ -58,7 +58,7 @@ class ChannelWorker(Worker):
         delivery = self._next()
         if delivery is None:
             return None
-        if delivery.members and not (self._fits and self._fits(delivery.message)):
+        if delivery.members and not self._fits(delivery.message):
             self._outbox.dissolve(delivery)  # the settings are others than at its first attempt
             return 0.0
         if (wait := self._not_yet(delivery, now)) > 0:
@@ -80,10 +80,18 @@ class ChannelWorker(Worker):
         now = self._clock.now()
         began = None if self._quiet is None else self._quiet.since(now.wall)
         quiet_since = None if began is None else now.steady - (now.wall - began).total_seconds()
-        if self._fits is None:
+        if self._people is None:
             return self._outbox.next_delivery(self.name, None, quiet_since)
         compose = partial(fitting, fits=self._fits, held=self._held if began is None else never_held)
         return self._outbox.next_delivery(self.name, compose, quiet_since)
+
+    def _fits(self, message: Message) -> bool:
+        """A fault over one alert must not hold up the others: it then goes alone."""
+        try:
+            return self._people is not None and self._people.fits(message)
+        except Exception:
+            log.exception("Internal error", channel=self.name)
+            return False
 
     def _held(self, alert: Alert) -> bool:
         """Whether it was raised in quiet hours."""
@@ -98,7 +106,7 @@ class ChannelWorker(Worker):
 
     def _not_yet(self, delivery: Delivery, now: float) -> float:
         """Seconds for which the pace forbids the attempt, or for which others may still join it."""
-        gather = 0.0 if delivery.attempted or self._fits is None else delivery.created + GATHER - now
+        gather = 0.0 if delivery.attempted or self._people is None else delivery.created + GATHER - now
         return max(gather, 0.0 if self._pacer is None else self._pacer.wait(now))
 
     def _send(self, delivery: Delivery) -> str:
