@@ -23,7 +23,7 @@ from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.words import Kind, Reason, State, Why
 from token_monitor.monitor import AccountMonitor
-from token_monitor.scheduler import WORKERS, Scheduler
+from token_monitor.scheduler import PER_HOST, WORKERS, Scheduler
 
 REJECTED = SourceError(Failure.REJECTED, "HTTP 401: the provider refuses the credential")
 THROTTLED = SourceError(Failure.RATE_LIMITED, "HTTP 429: the provider is asked too often")
@@ -737,6 +737,44 @@ def test_accounts_that_look_for_another_credential_do_not_fail_the_polls_of_othe
         release.set()
         telemetry.wait_for(lambda seen: seen.outcomes(last) != [])
         assert telemetry.outcomes(last) == ["ok"]
+    finally:
+        release.set()
+        scheduler.stop()
+        thread.join(5)
+
+
+def test_only_so_many_accounts_of_one_host_look_for_another_credential_at_the_same_time() -> None:
+    release = threading.Event()
+
+    def hang() -> Reading:
+        release.wait(30)
+        return reading(100)
+
+    clock, store, telemetry = SteadyClock(), MemoryStore(), CountingTelemetry()
+    world = make_world(clock, store, telemetry)
+    asked: list[str] = []
+    monitors = []
+    for number in range(3 * PER_HOST):
+        source = Accounts(primary=0, spare1=hang)
+        source.asked = asked
+        spares = {"spare1": lambda: Secret("spare1-secret")}
+        watch = make_watch(
+            source, f"a{number:02}", resolve=lambda: Secret("primary-secret"), spares=spares,
+            failover=FailoverRule("balance"),
+        )  # fmt: skip
+        monitors.append(AccountMonitor(watch, world, {}, 0))
+    elsewhere = Accounts(primary=50)
+    elsewhere.host = "elsewhere.test"
+    last = make_watch(elsewhere, "last", resolve=lambda: Secret("primary-secret"))
+    scheduler = Scheduler([*monitors, AccountMonitor(last, world, {}, 0)], lambda: clock.now().steady)
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    try:
+        eventually(lambda: asked.count("spare1") >= PER_HOST and telemetry.outcomes("last") == ["ok"])
+        assert sorted(asked) == ["primary"] * PER_HOST + ["spare1"] * PER_HOST
+        release.set()
+        telemetry.wait_for(lambda seen: len(seen.polls) == 3 * PER_HOST + 1)
+        assert len(store.switches) == 3 * PER_HOST
     finally:
         release.set()
         scheduler.stop()
