@@ -14,7 +14,7 @@ PINNED = $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-annotat
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaign lint format bench wheel wheel-test services lock clean
+.PHONY: help demo test campaign lint format bench manifests wheel wheel-test services lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ format: $(VENV)/.dev  ## let ruff rewrite what it can
 
 bench: $(VENV)/.dev  ## print every figure
 	$(BIN)/python benchmarks/run.py
+
+manifests: $(VENV)/.dev  ## render deploy/kubernetes/ from the chart
+	$(BIN)/python scripts/manifests.py
 
 wheel: $(VENV)/.dev  ## build sdist and wheel into dist/
 	rm -rf build dist

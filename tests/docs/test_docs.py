@@ -11,7 +11,7 @@ from support.markdown import ARCHITECTURE, CHINESE, DOCUMENTS, README, ROOT, Doc
 PACKAGE = Path(token_monitor.__file__).parent
 EXECUTED = {
     ("json", "alert-line"), ("json", "answer"), ("json", "webhook"), ("json", "status"),
-    ("yaml", "config"), ("yaml", "kubernetes"),
+    ("yaml", "config"), ("yaml", "values"),
     ("text", "check"), ("text", "figures"), ("http", "request"), ("sh", ""), ("console", ""), ("python", ""),
 }  # fmt: skip
 DRAWINGS = {("text", "")}

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from support.markdown import CHINESE, OPERATIONS, README, ROOT, Block, Document, all_blocks
+from support.markdown import CHINESE, OPERATIONS, README, ROOT, Block, all_blocks
 from token_monitor.app.registry import REGISTRY
 from token_monitor.config.load import load
 from token_monitor.config.settings import Settings
@@ -117,21 +116,3 @@ def test_the_query_for_the_switches_gives_what_was_stored(tmp_path: Path) -> Non
     assert rows == [("2026-04-05T10:00:00.000Z", "a", "primary", "spare1", "exhausted", 0)]
     told = OPERATIONS.prose.partition("`why` is ")[2].partition(";")[0]
     assert set(re.findall(r"`(\w+)`", told)) == {why.value for why in Why}
-
-
-@where("readme", [README, CHINESE], ids=lambda document: document.path)
-def test_the_kubernetes_fragment_fits_the_sidecar(readme: Document) -> None:
-    (block,) = [block for block in readme.blocks if block.use == "kubernetes"]
-    fragment = yaml.safe_load(block.text)["spec"]
-    pod = yaml.safe_load((ROOT / "deploy/kubernetes/sidecar.yaml").read_text(encoding="utf-8"))["spec"]
-    (mine,) = fragment["containers"]
-    (its,) = [container for container in pod["containers"] if container["name"] == mine["name"]]
-    (before,), (after,) = its["env"], mine["env"]
-    assert after["name"] == before["name"] + "_FILE"
-    (mount,), (volume,) = mine["volumeMounts"], fragment["volumes"]
-    reference = before["valueFrom"]["secretKeyRef"]
-    assert mount["name"] == volume["name"]
-    assert mount["name"] not in {each["name"] for each in pod["volumes"]}
-    assert volume["secret"]["secretName"] == reference["name"]
-    assert after["value"] == f"{mount['mountPath']}/{reference['key']}"
-    assert f"create secret generic {reference['name']} --from-literal={reference['key']}=" in readme.text

@@ -99,9 +99,11 @@ class Document:
 
 
 README, CHINESE = (Document(path) for path in READMES)
-PAGES = ("sources", "channels", "failover", "operations", "prometheus", "architecture")
-SOURCES, CHANNELS, FAILOVER, OPERATIONS, PROMETHEUS, ARCHITECTURE = (Document(f"docs/{name}.md") for name in PAGES)
-DOCUMENTS = (README, CHINESE, SOURCES, CHANNELS, FAILOVER, OPERATIONS, PROMETHEUS, ARCHITECTURE)
+PAGES = ("sources", "channels", "failover", "operations", "prometheus", "kubernetes", "architecture")
+SOURCES, CHANNELS, FAILOVER, OPERATIONS, PROMETHEUS, KUBERNETES, ARCHITECTURE = (
+    Document(f"docs/{name}.md") for name in PAGES
+)
+DOCUMENTS = (README, CHINESE, SOURCES, CHANNELS, FAILOVER, OPERATIONS, PROMETHEUS, KUBERNETES, ARCHITECTURE)
 
 
 def all_blocks(language: str, use: str | None = None) -> list[Block]:

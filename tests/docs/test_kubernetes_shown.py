@@ -1,0 +1,58 @@
+"""The page about Kubernetes says what the chart does."""
+
+import re
+from typing import Any
+
+import pytest
+
+from support import helm, kubernetes
+from support.markdown import KUBERNETES, Block, all_blocks
+
+VALUES = helm.parsed((helm.CHART / "values.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml", "values"), ids=lambda block: block.where)
+def test_values_that_are_shown_can_be_installed(block: Block) -> None:
+    made = helm.documents(helm.parsed(block.text))
+    assert made
+    for document in made:
+        kubernetes.validate(document)
+
+
+def test_the_table_of_modes_has_every_mode() -> None:
+    (schema,) = re.findall(r'"mode": \{"enum": (\[.*?\])\}', (helm.CHART / "values.schema.json").read_text("utf-8"))
+    assert KUBERNETES.table_with("watch-only").names == helm.parsed(schema)
+
+
+def test_every_value_that_the_page_names_exists() -> None:
+    named = {code for code in KUBERNETES.inline_code if re.fullmatch(r"(\w+\.)+\w+", code)} - {"values.schema.json"}
+    named |= {name for row in KUBERNETES.table_with("config").rows for name in re.findall(r"`([\w.]+)`", row[0])}
+    assert len(named) > 8
+    for name in named:
+        place: Any = VALUES
+        for key in name.split("."):
+            assert key in place, name
+            place = place[key]
+
+
+def test_the_commands_that_are_shown_name_what_is_made() -> None:
+    """With the release of the page, and the Secret that the chart reads unless told otherwise."""
+    shown = KUBERNETES.text
+    (release,) = re.findall(r"helm install (\S+) deploy/helm/token-monitor", shown)
+    made = {(each["kind"], each["metadata"]["name"]) for each in helm.documents(name=release)}
+    deployment, container = re.findall(r"kubectl logs deployment/(\S+) --container=(\S+)", shown)[0]
+    assert ("Deployment", deployment) in made
+    assert f"name: {container}\n" in helm.render(name=release)["deployment.yaml"]
+    secret, key = re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", shown)[0]
+    assert secret == VALUES["secret"]["name"]
+    assert [key] == VALUES["secret"]["keys"]
+
+
+def test_the_numbers_of_the_page_are_those_of_the_chart() -> None:
+    prose = " ".join(KUBERNETES.prose.split())
+    container = (helm.CHART / "templates/_container.tpl").read_text(encoding="utf-8")
+    assert "waits three seconds" in prose
+    assert "time.sleep(3)" in container
+    *others, last = kubernetes.VERSIONS
+    assert f"schemas of Kubernetes {', '.join(others)} and {last}" in prose
+    assert f"127.0.0.1:{VALUES['port']}/" in prose
