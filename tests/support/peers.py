@@ -26,7 +26,7 @@ from token_monitor.core.ports import Channel
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
 
-TIMEOUT = Seconds(2.0)
+TIMEOUT = Seconds(5.0)
 CANARIES = (PASSWORD, "path-canary", "query-canary")
 
 Ids = Callable[[], list[str]]
