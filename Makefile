@@ -11,6 +11,8 @@ PIP := pip --disable-pip-version-check --quiet
 PINNED = $(BIN)/uv pip compile --quiet $(UPGRADE) --generate-hashes --no-annotate --custom-compile-command 'make lock' \
 	--python-version 3.11 --python-platform linux
 
+IMAGE_BUILD ?= docker build --build-arg REVISION=$$(git rev-parse HEAD)
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -23,7 +25,7 @@ demo: $(VENV)/.runtime  ## set up, and watch an embedded provider run dry and be
 	$(BIN)/python -m token_monitor demo
 
 test: $(VENV)/.dev services  ## set up, and run every test but the campaigns
-	$(BIN)/pytest -n $(WORKERS) -m "not campaign" $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) -m "not campaign and not image" $(PYTEST_ARGS)
 
 campaign: $(VENV)/.dev services  ## the long runs (many kills, many jumps of the clock)
 	$(BIN)/pytest -m campaign --timeout 3600 $(PYTEST_ARGS)
@@ -58,7 +60,16 @@ wheel-test: wheel services  ## run the tests against the built wheel
 	tar -c --exclude=./token_monitor --exclude=./.git --exclude=./$(VENV) --exclude=./$(WHEEL_VENV) --exclude=./dist \
 		--exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ . | tar -x -C $(WHEEL_TREE)
 	cd $(WHEEL_TREE) && TOKEN_MONITOR_TESTED=wheel $(CURDIR)/$(WHEEL_VENV)/bin/pytest \
-		-n $(WORKERS) -m "not campaign" $(PYTEST_ARGS)
+		-n $(WORKERS) -m "not campaign and not image" $(PYTEST_ARGS)
+
+# Where containers cannot run, every test skips and one line says why.
+image-test: $(VENV)/.dev  ## build the images and run them, without a Docker engine (Debian, as root)
+	@scripts/install-test-services images
+	$(BIN)/pytest -m image $(PYTEST_ARGS) tests/images
+
+images:  ## build token-monitor:slim and token-monitor:full; IMAGE_BUILD="podman build" for another builder
+	$(IMAGE_BUILD) --target slim -t token-monitor:slim -t token-monitor .
+	$(IMAGE_BUILD) --target full -t token-monitor:full .
 
 # Versions that are pinned already stay as they are; UPGRADE=--upgrade takes the newest.
 lock: $(VENV)/.dev  ## pin what the images install, with hashes, from pyproject.toml and deploy/docker/*.in

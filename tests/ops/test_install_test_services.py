@@ -1,6 +1,7 @@
 """The script that installs Debian packages, where it may not: it says so, and fails nothing."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,14 @@ def programs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(programs: Path, *names: str) -> subprocess.CompletedProcess[str]:
+def run(programs: Path, *names: str, arguments: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Run the script where `names` are installed, none of which may be called."""
     for name in names:
         (programs / name).write_text("#!/bin/sh\necho called >&2\nexit 1\n", encoding="utf-8")
     for program in programs.iterdir():
         program.chmod(0o755)
     return subprocess.run(
-        [SCRIPT], env={"PATH": str(programs)}, capture_output=True, check=False, text=True, timeout=20
+        [SCRIPT, *arguments], env={"PATH": str(programs)}, capture_output=True, check=False, text=True, timeout=20
     )
 
 
@@ -46,3 +47,14 @@ def test_where_it_may_not_install_it_says_why_and_what_will_skip(programs, insta
     assert why in done.stdout
     assert "need prometheus will skip" in done.stdout
     assert done.stderr == ""
+
+
+def test_what_the_images_need_is_installed_only_when_they_are_tested(programs):
+    for name in ("faketime", "promtool", "amtool", "rabbitmq-server"):
+        (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
+
+    assert run(programs).stdout == ""
+    done = run(programs, "buildah", "mmdebstrap", "runc", arguments=["images"])
+
+    assert done.returncode == 0
+    assert "tests that need podman will skip\n" in done.stdout

@@ -1,0 +1,66 @@
+"""Debian systems for images to start from, made by mmdebstrap with the apt sources of the machine; kept as tar files."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+
+@frozen
+class Base:
+    """image: the name that FROM asks for. suite: of Debian. changes: to the image's settings, as a Dockerfile says them."""
+
+    image: str
+    suite: str
+    packages: Sequence[str]
+    changes: Sequence[str] = ()
+
+
+PYTHON = Base(
+    "docker.io/library/python:3.11-slim-bookworm",
+    "bookworm",
+    ("ca-certificates", "python3", "python3-pip", "python3-venv", "tzdata"),
+)
+"""In place of the official image: the same release and libraries, no bytecode of the standard library either."""
+
+OLDER = Base(
+    "localhost/token-monitor-test/inference:older",
+    "bullseye",
+    ("python-is-python3",),
+    (
+        "WORKDIR /facefusion",
+        # What inference images set, and what would break an interpreter that is not theirs.
+        "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
+        "ENV PYTHONHOME=/usr",
+        "ENV PYTHONPATH=/facefusion",
+    ),
+)
+"""An inference image with a C library (2.31) and a Python (3.9) older than the monitor's."""
+
+_NO_BYTECODE = 'find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +'
+
+
+def tar_file(base: Base, folder: Path) -> Path:
+    """The system as a tar file in `folder`; made if it is not there. Raises CalledProcessError: it cannot be made."""
+    file = folder / f"{base.suite}-{'-'.join(base.packages)}.tar"
+    if not file.exists():
+        unfinished = file.with_suffix(".unfinished")
+        options = ["--variant=minbase", f"--include={','.join(base.packages)}", f"--customize-hook={_NO_BYTECODE}"]
+        command = ["mmdebstrap", "--quiet", "--format=tar", *options, base.suite, str(unfinished), mirror()]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+        unfinished.rename(file)
+    return file
+
+
+def mirror() -> str:
+    """Where this machine gets its Debian packages. Raises CalledProcessError, LookupError: apt knows of no such place."""
+    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Component: main"]
+    for prepare in ((), ("apt-get", "--quiet", "update")):
+        if prepare:
+            subprocess.run(prepare, check=True, capture_output=True, text=True, timeout=300)
+        said = subprocess.run(ask, check=True, capture_output=True, text=True, timeout=60).stdout.split()
+        places = [place for place in said if not place.rstrip("/").endswith("security")]
+        if places:
+            return places[0]
+    raise LookupError("apt has no source of Debian's packages")
