@@ -204,7 +204,7 @@ def test_threads_end_with_the_producer_when_idle_and_after_failures(
 ):
     wait_for_no_threads()  # of earlier tests
     monkeypatch.setattr("token_monitor.channels.kafka._IDLE", 0.5)
-    one = channel(broker, topic)
+    one = channel(broker, topic, timeout=Seconds(10.0))
     for _ in range(3):
         one.send(low())
     assert 0 < threads() < 6
