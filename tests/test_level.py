@@ -3,10 +3,14 @@
 import threading
 
 import pytest
+from attrs import evolve
 
+from support.messages import low
 from support.standing import ScriptedLevelChannel, StandingBench, Synced
 from support.watching import FakeClock
 from token_monitor.core.errors import ChannelError, Failure, Scope, SourceError
+from token_monitor.core.message import Message
+from token_monitor.core.words import EVERY, Kind, State
 from token_monitor.level import LevelWorker
 
 LOW = ("a", "warning")
@@ -53,6 +57,21 @@ def test_a_change_of_severity_ends_the_old_and_begins_the_new() -> None:
     bench.poll("a", 8)
     bench.sync()
     assert last(bench) == Synced([LOW], [CRITICAL])
+
+
+def test_a_rejected_credential_and_the_want_of_any_end_each_for_itself() -> None:
+    rejected = evolve(low().alert, kind=Kind.CREDENTIAL, subject="a/credential", state=State.CRITICAL, measured=None)
+    none_healthy = evolve(rejected, state=State.EXHAUSTED, label=EVERY)
+    standing = [Message(rejected, "rejected"), Message(none_healthy, "none healthy")]
+    bench = StandingBench()
+    worker = LevelWorker("am", bench.channel, lambda: standing, bench.telemetry, bench.clock)
+    worker.step()
+    standing.pop()
+    worker.wake()
+    worker.step()
+    firing, resolved = bench.channel.messages[-1]
+    assert [message.text for message in firing] == ["rejected"]
+    assert [message.text for message in resolved] == ["none healthy"]
 
 
 def test_states_of_one_severity_are_one_alert() -> None:

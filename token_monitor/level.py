@@ -11,6 +11,7 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Backlog, Message
 from token_monitor.core.ports import Clock, LevelChannel, Telemetry
 from token_monitor.core.time import Now
+from token_monitor.core.words import Kind
 from token_monitor.worker import FIRST_BACKOFF, Worker, back_off
 
 SYNC_EVERY: Final = 60.0
@@ -127,5 +128,9 @@ class LevelWorker(Worker):
 
 
 def _identity(alert: Alert) -> tuple[str, ...]:
-    """What tells one alert that stands from another: a change of level ends one and begins another."""
-    return alert.kind, alert.subject, alert.level
+    """What tells one alert that stands from another: a change of level ends one and begins another.
+
+    Of credentials the state tells, for one that is rejected and the want of any are named differently. Not the label:
+    after a switch that would end what still stands.
+    """
+    return alert.kind, alert.subject, alert.level, alert.state if alert.kind is Kind.CREDENTIAL else ""
