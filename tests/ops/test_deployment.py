@@ -3,40 +3,61 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
 DATA = "/var/lib/token-monitor"
 
 
+PORTS = {"token-monitor": 9775, "prometheus": 9090, "redis": 6379}
+PLACES = {"token-monitor": DATA, "prometheus": "/prometheus", "redis": "/data"}
+OURS = pytest.mark.parametrize("name", PORTS)
+
+
 def compose() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 
 
-def test_compose_confines_the_monitor():
-    monitor = compose()["services"]["token-monitor"]
+@OURS
+def test_compose_confines_what_is_not_the_inference_service(name: str) -> None:
+    service = compose()["services"][name]
 
-    assert monitor["read_only"] is True
-    assert monitor["cap_drop"] == ["ALL"]
-    assert monitor["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
 
 
-def test_compose_publishes_the_monitor_on_loopback_only():
-    assert compose()["services"]["token-monitor"]["ports"] == ["127.0.0.1:9775:9775"]
+@OURS
+def test_compose_publishes_on_loopback_only(name: str) -> None:
+    assert compose()["services"][name]["ports"] == [f"127.0.0.1:{PORTS[name]}:{PORTS[name]}"]
 
 
-def test_compose_keeps_the_state_in_a_named_volume():
-    (volume,) = compose()["services"]["token-monitor"]["volumes"]
-    name, _colon, place = volume.partition(":")
+@OURS
+def test_compose_keeps_what_must_last_in_a_named_volume(name: str) -> None:
+    named = [volume.split(":") for volume in compose()["services"][name]["volumes"] if not volume.startswith("./")]
 
-    assert place == DATA == compose()["services"]["token-monitor"]["environment"]["TOKEN_MONITOR_DATA"]
-    assert name in compose()["volumes"]
+    assert [place for _, place in named] == [PLACES[name]]
+    assert named[0][0] in compose()["volumes"]
+
+
+def test_compose_keeps_the_state_where_the_monitor_looks_for_it():
+    assert compose()["services"]["token-monitor"]["environment"]["TOKEN_MONITOR_DATA"] == DATA
+
+
+def test_compose_starts_inference_and_monitor_and_the_others_by_their_profile_only():
+    profiles = {name: service.get("profiles") for name, service in compose()["services"].items()}
+
+    assert profiles == {
+        "inference": None, "token-monitor": None, "prometheus": ["prometheus"], "redis": ["redis"],
+    }  # fmt: skip
 
 
 def test_compose_restarts_each_service_and_neither_waits_for_the_other():
     services = compose()["services"]
 
-    assert set(services) == {"inference", "token-monitor"}
     assert all(service["restart"] == "unless-stopped" for service in services.values())
     assert not any("depends_on" in service for service in services.values())
 
