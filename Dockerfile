@@ -73,7 +73,7 @@ RUN /build/bin/pip --python /opt/token-monitor install --require-hashes --only-b
 # Nothing runs in this stage and nothing of the base is changed: it may be older than we are, and have any Python or none.
 FROM ${BASE_IMAGE} AS bundled
 COPY --from=build-bundled /opt/token-monitor /opt/token-monitor
-COPY deploy/docker/supervisord.conf /opt/token-monitor/supervisord.conf
+COPY deploy/docker/supervise.py deploy/docker/supervisord.conf /opt/token-monitor/
 COPY --from=build /empty /etc/token-monitor
 # Inference and monitor run as this user. One that needs the rights of its base's user: --build-arg BUNDLED_USER=0:0
 ARG BUNDLED_USER=65532:65532
@@ -94,7 +94,7 @@ EXPOSE 9775
 # Says how the monitor is and always passes: whoever restarts unhealthy containers would end the inference process.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/opt/token-monitor/bin/python", "-I", "-m", "token_monitor.healthcheck", "--report"]
-ENTRYPOINT ["/opt/token-monitor/bin/supervisord", "-c", "/opt/token-monitor/supervisord.conf"]
+ENTRYPOINT ["/opt/token-monitor/bin/python", "-I", "/opt/token-monitor/supervise.py"]
 CMD []
 
 # Without --target.

@@ -24,7 +24,7 @@ UNUSED: Final = (
     *("__pycache__", "config-*", "dist-packages", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages"),
     *("sitecustomize.py", "test", "tests", "tkinter", "turtledemo"),
 )
-SCRIPTS: Final = {"supervisord", "token-monitor"}
+COMMAND: Final = VENV / "bin" / "token-monitor"
 # The C library opens these by name when it first needs them, if it has not got them built in.
 OPENED_LATER: Final = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 
@@ -88,14 +88,12 @@ def adopt() -> None:
     version = sys.version.partition(" ")[0]
     settings = f"home = {PYTHON.parent}\ninclude-system-site-packages = false\nversion = {version}\n"
     (VENV / "pyvenv.cfg").write_text(settings, encoding="utf-8")
-    codes = {name: (VENV / "bin" / name).read_text(encoding="utf-8").partition("\n")[2] for name in SCRIPTS}
-    shutil.rmtree(VENV / "bin")
-    (VENV / "bin").mkdir()
-    (VENV / "bin" / "python").symlink_to(PYTHON)
-    for name, code in codes.items():
-        script = VENV / "bin" / name
-        script.write_text(f"#!{VENV}/bin/python -I\n{code}", encoding="utf-8")
-        script.chmod(0o755)
+    _shebang, _newline, code = COMMAND.read_text(encoding="utf-8").partition("\n")
+    shutil.rmtree(COMMAND.parent)
+    COMMAND.parent.mkdir()
+    (COMMAND.parent / "python").symlink_to(PYTHON)
+    COMMAND.write_text(f"#!{COMMAND.parent}/python -I\n{code}", encoding="utf-8")
+    COMMAND.chmod(0o755)
 
 
 def main(patchelf: str) -> None:

@@ -1,4 +1,4 @@
-"""The three images, built once a session, and what they meet. Where no container can run, every test skips and says why."""
+"""The three images, built once a session, and what they meet. Where no container can run, every test skips with why."""
 
 import tempfile
 import time

@@ -1,5 +1,6 @@
-"""Debian systems for images to start from, made by mmdebstrap with the apt sources of the machine; kept as tar files."""
+"""Debian systems for images to start from, made by mmdebstrap from the machine's own apt sources, kept as tar files."""
 
+import hashlib
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,15 @@ from attrs import frozen
 
 @frozen
 class Base:
-    """image: the name that FROM asks for. suite: of Debian. changes: to the image's settings, as a Dockerfile says them."""
+    """image: the name that FROM asks for. suite: of Debian. changes: instructions of a Dockerfile for its settings.
+    folder: one that the system is to have.
+    """
 
     image: str
     suite: str
     packages: Sequence[str]
     changes: Sequence[str] = ()
+    folder: str = "/tmp"
 
 
 PYTHON = Base(
@@ -30,11 +34,13 @@ OLDER = Base(
     ("python-is-python3",),
     (
         "WORKDIR /facefusion",
+        "ENV PATH=/facefusion/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         # What inference images set, and what would break an interpreter that is not theirs.
         "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
         "ENV PYTHONHOME=/usr",
         "ENV PYTHONPATH=/facefusion",
     ),
+    "/facefusion",
 )
 """An inference image with a C library (2.31) and a Python (3.9) older than the monitor's."""
 
@@ -43,10 +49,11 @@ _NO_BYTECODE = 'find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +'
 
 def tar_file(base: Base, folder: Path) -> Path:
     """The system as a tar file in `folder`; made if it is not there. Raises CalledProcessError: it cannot be made."""
-    file = folder / f"{base.suite}-{'-'.join(base.packages)}.tar"
+    file = folder / f"{base.suite}-{hashlib.sha256(repr(base).encode()).hexdigest()[:12]}.tar"
     if not file.exists():
         unfinished = file.with_suffix(".unfinished")
-        options = ["--variant=minbase", f"--include={','.join(base.packages)}", f"--customize-hook={_NO_BYTECODE}"]
+        hooks = [f"--customize-hook={_NO_BYTECODE}", f'--customize-hook=mkdir -p "$1{base.folder}"']
+        options = ["--variant=minbase", f"--include={','.join(base.packages)}", *hooks]
         command = ["mmdebstrap", "--quiet", "--format=tar", *options, base.suite, str(unfinished), mirror()]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
         unfinished.rename(file)
@@ -54,7 +61,7 @@ def tar_file(base: Base, folder: Path) -> Path:
 
 
 def mirror() -> str:
-    """Where this machine gets its Debian packages. Raises CalledProcessError, LookupError: apt knows of no such place."""
+    """Where this machine gets its Debian packages. Raises CalledProcessError, LookupError: apt knows no such place."""
     ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Component: main"]
     for prepare in ((), ("apt-get", "--quiet", "update")):
         if prepare:

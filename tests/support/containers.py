@@ -1,7 +1,7 @@
 """Real images and containers without an engine's daemon: buildah builds, podman runs, in a storage of their own.
 
-The storage and the base systems stay in a cache folder between runs ($XDG_CACHE_HOME/token-monitor/images); delete it to
-begin anew. Nothing else is left: containers end with their test.
+The storage and the base systems stay in a cache folder between runs ($XDG_CACHE_HOME/token-monitor/images); delete it
+to begin anew. Nothing else is left: containers end with their test.
 """
 
 import json
@@ -81,9 +81,12 @@ class Engine:
     def base(self, base: Base) -> str:
         """The name of the image, which is there from now on. Raises Unable: it cannot be made or nothing runs in it."""
         try:
-            if self.podman("image", "exists", base.image, check=False).returncode:
-                changes = [word for change in base.changes for word in ("--change", change)]
-                self.podman("import", *changes, str(tar_file(base, self.folder)), base.image, timeout=300)
+            file = tar_file(base, self.folder)
+            made = self.podman("image", "inspect", '--format={{index .Labels "tar"}}', base.image, check=False)
+            if made.stdout.strip() != file.name:
+                labelled = [*base.changes, f"LABEL tar={file.name}"]
+                changes = [word for change in labelled for word in ("--change", change)]
+                self.podman("import", *changes, str(file), base.image, timeout=300)
             run = ["run", "--pull=never", "--network=host", "--ulimit=nofile=20000:20000", "--ulimit=nproc=1024:1024"]
             self.podman(*run, "--rm", "--memory=64m", base.image, "true")
         except subprocess.CalledProcessError as error:

@@ -1,0 +1,275 @@
+"""The image `bundled`: over an older base with another Python, inference and monitor live and die on their own."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.bases import OLDER
+from support.containers import Container, Engine
+from support.provider import Provider
+
+OURS = {"opt/token-monitor", "etc/token-monitor", "var/lib/token-monitor"}
+INFERENCE = """
+import json, os, platform, sys, time
+print(json.dumps({"python": platform.python_version(), "libc": platform.libc_ver()[1], "argv": sys.argv[1:],
+                  "folder": os.getcwd(), "environment": dict(os.environ), "uid": os.getuid()}), flush=True)
+while True:
+    print("frame", time.monotonic(), flush=True)
+    time.sleep(0.1)
+"""
+
+Start = Callable[..., Container]
+
+
+class Beside:
+    """An inference process and the monitor in one container."""
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+
+    @property
+    def inference(self) -> int:
+        return self.container.child("facefusion.py")
+
+    @property
+    def monitor(self) -> int:
+        return self.container.child("bin/token-monitor run")
+
+    def frames(self) -> list[float]:
+        """When each was worked on, by the clock of this machine."""
+        return [float(line.split()[1]) for line in self.container.said().err.splitlines() if line.startswith("frame ")]
+
+    def hello(self) -> dict[str, Any]:
+        """What the inference process says of where it finds itself when it starts."""
+        found = [line for line in self.container.said().err.splitlines() if line.startswith('{"python"')]
+        return dict(json.loads(found[0])) if found else {}
+
+    def spawned(self, program: str) -> int:
+        return self.container.said().err.count(f"spawned: '{program}'")
+
+    def working(self) -> "Beside":
+        """Wait until the monitor has alerted and the inference process has worked."""
+        self.container.until(lambda: self.container.said().alerts() and len(self.frames()) > 5)
+        return self
+
+    def longest_pause(self) -> float:
+        """Seconds between two frames."""
+        return max(later - sooner for sooner, later in pairwise(self.frames()))
+
+
+@pytest.fixture
+def beside(
+    start: Start, bundled: str, folder: Path, volume: str, provider: Provider, listen: str
+) -> Callable[..., Beside]:
+    """Start a container whose inference process is FaceFusion's stand-in; the provider has 5 calls left."""
+    (folder / "facefusion.py").write_text(INFERENCE, encoding="utf-8")
+    provider.balance = 5
+    told = {
+        "FACEFUSION_API_TOKEN": "tok-77aa",
+        "BALANCE_CHECK_ENDPOINT": provider.url,
+        "CHECK_INTERVAL": "1",
+        "TOKEN_MONITOR_LISTEN": listen,
+    }
+    mounted = [f"--volume={folder}/facefusion.py:/facefusion/facefusion.py:ro", "--cap-drop=ALL"]
+
+    def run(*options: str, **changes: str) -> Beside:
+        return Beside(start(bundled, *mounted, f"--volume={volume}:/var/lib/token-monitor", *options, **told | changes))
+
+    return run
+
+
+def mapped(pid: int) -> set[str]:
+    """The files whose code a process can run."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.split(maxsplit=5)[5] for line in lines if "x" in line.split()[1] and "/" in line}
+
+
+def tree(root: Path) -> dict[str, tuple[int, int, int, int]]:
+    """Every file, with what a change would change."""
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for path in (Path(folder) / name for name in [*folders, *files]):
+            about = path.lstat()
+            size = 0 if path.is_dir() and not path.is_symlink() else about.st_size
+            found[str(path.relative_to(root))] = (about.st_mode, about.st_uid, about.st_gid, size)
+    return found
+
+
+def test_nothing_of_the_base_is_changed_and_only_our_folders_are_added(engine: Engine, bundled):
+    trees = [tree(Path(engine.podman("image", "mount", image).stdout.strip())) for image in (OLDER.image, bundled)]
+    for image in (OLDER.image, bundled):
+        engine.podman("image", "unmount", image)
+    before, after = trees
+
+    assert {path: after.get(path) for path in before} == before
+    added = after.keys() - before.keys()
+    assert {path for path in added if not any(f"{path}/".startswith(f"{one}/") for one in OURS)} == set()
+
+
+def test_what_the_base_says_of_folder_path_and_environment_stands(engine: Engine, bundled):
+    base, ours = (engine.inspect(image)["Config"] for image in (OLDER.image, bundled))
+
+    assert ours["WorkingDir"] == base["WorkingDir"] == "/facefusion"
+    assert [one for one in ours["Env"] if one.split("=")[0] not in {
+        "INFERENCE_COMMAND", "TOKEN_MONITOR_DATA", "TOKEN_MONITOR_LISTEN"
+    }] == base["Env"]  # fmt: skip
+
+
+def test_the_monitor_runs_on_its_own_interpreter_and_libraries_and_inference_on_those_of_its_base(
+    beside, record_property
+):
+    """The base sets LD_LIBRARY_PATH, PYTHONHOME and PYTHONPATH to what is its own."""
+    both = beside().working()
+    hello = both.hello()
+
+    assert hello["python"].startswith("3.9.")
+    assert hello["libc"] == "2.31"
+    assert hello["folder"] == "/facefusion"
+    assert hello["argv"] == ["run", "--execution-providers", "cuda"]
+    assert hello["environment"]["PYTHONHOME"] == "/usr"
+    assert not any(path.startswith("/opt/token-monitor") for path in mapped(both.inference))
+    supervisord = both.container.pid
+    for pid in (both.monitor, supervisord):
+        code = mapped(pid)
+        assert {path for path in code if not path.startswith("/opt/token-monitor/")} == set()
+        assert any("/libc.so" in path for path in code)
+    for name, pid in {"monitor": both.monitor, "supervisord": supervisord}.items():
+        resident = Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]
+        record_property("figure", f"bundled: resident memory of {name} {int(resident) / 1024:.1f} MiB")
+
+
+def test_nothing_runs_as_root(beside):
+    both = beside().working()
+
+    for pid in (both.container.pid, both.monitor, both.inference):
+        assert Path(f"/proc/{pid}/status").read_text().partition("Uid:")[2].split()[0] == "65532"
+
+
+def test_an_inference_process_that_is_killed_comes_back_and_the_monitor_goes_on(beside):
+    both = beside().working()
+    monitor, inference = both.monitor, both.inference
+
+    os.kill(inference, signal.SIGKILL)
+    both.container.until(lambda: both.inference not in {0, inference})
+    seen = len(both.frames())
+    both.container.until(lambda: len(both.frames()) > seen)
+
+    assert both.monitor == monitor
+
+
+def test_a_monitor_that_is_killed_comes_back_without_alerting_again_and_inference_goes_on(beside, provider):
+    both = beside().working()
+    monitor, inference = both.monitor, both.inference
+
+    os.kill(monitor, signal.SIGKILL)
+    both.container.until(lambda: both.monitor not in {0, monitor})
+    asked = len(provider.requests)
+    provider.wait_for(asked + 3)
+
+    assert both.inference == inference
+    assert both.longest_pause() < 1
+    assert both.container.said().alerts() == ["Token balance low"]
+
+
+def test_a_monitor_with_a_wrong_configuration_starts_again_and_again_and_inference_notices_nothing(beside):
+    both = beside(CHECK_INTERVAL="-1")
+    both.container.until(lambda: both.spawned("token-monitor") >= 4)
+    said = both.container.said()
+
+    assert said.out == ""
+    assert said.err.count("CHECK_INTERVAL: ") >= 3
+    assert both.spawned("inference") == 1
+    assert both.inference
+    assert both.longest_pause() < 1
+    lines = [line for line in said.err.splitlines() if line.startswith("CHECK_INTERVAL")]
+    assert len(set(lines)) == 1
+
+
+def test_stdout_is_the_monitors_alone_and_stderr_has_the_rest(beside):
+    both = beside().working()
+    both.container.stop()
+    said = both.container.said()
+
+    assert all({"timestamp", "level", "msg"} <= line.keys() for line in said.entries())
+    assert "frame" not in said.out
+    assert "spawned: 'token-monitor'" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_sigterm_ends_both_within_seconds(beside, record_property):
+    both = beside().working()
+    pids = [both.monitor, both.inference]
+
+    took, code = both.container.stop()
+
+    record_property("figure", f"bundled: SIGTERM to the end of both: {took:.2f} s")
+    assert took < 5
+    assert code == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert "SIGKILL" not in both.container.said().err
+
+
+def test_the_health_check_says_how_the_monitor_is_and_never_fails(beside):
+    both = beside().working()
+    assert both.container.health() == (0, "healthy")
+
+    os.kill(both.monitor, signal.SIGSTOP)
+    assert both.container.health() == (0, "unhealthy: no answer within 3 s")
+    os.kill(both.monitor, signal.SIGCONT)
+
+
+def test_neither_a_shell_nor_a_folder_that_can_be_written_is_needed(beside):
+    gone = [f"--volume=/dev/null:/bin/{shell}:ro" for shell in ("sh", "bash")]
+    both = beside("--read-only", "--read-only-tmpfs=false", *gone).working()
+
+    assert both.spawned("inference") == both.spawned("token-monitor") == 1
+    assert both.container.exec("sh", "-c", "true").returncode != 0
+
+
+def test_another_inference_command_is_taken_from_the_environment_with_its_quotes(beside):
+    code = "import sys, time; print(sys.argv[1:], flush=True); time.sleep(60)"
+    both = beside(INFERENCE_COMMAND=f"""python -c '{code}' 'two  words' 100%""")
+
+    both.container.until(lambda: "['two  words', '100%']" in both.container.said().err)
+
+
+def test_a_program_the_monitor_runs_finds_the_base_as_the_base_left_it(beside, folder, provider):
+    """An exec channel that uses the base's Python: nothing of the monitor's loader or interpreter is inherited."""
+    settings = {
+        "accounts": [
+            {
+                "name": "a",
+                "endpoint": provider.url,
+                "credential": "tok-77aa",
+                "thresholds": {"warning": 10},
+                "channels": ["program"],
+            }
+        ],
+        "channels": {
+            "program": {
+                "type": "exec",
+                "command": [
+                    "/usr/bin/python3",
+                    "-c",
+                    "import platform; print(platform.python_version(), platform.libc_ver()[1])",
+                ],
+            }
+        },
+    }
+    (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    both = beside(
+        f"--volume={folder}/config.yaml:/etc/token-monitor/config.yaml:ro",
+        TOKEN_MONITOR_CONFIG="/etc/token-monitor/config.yaml",
+        LOG_LEVEL="debug",
+    )
+
+    sent = both.container.until(lambda: [one for one in both.container.said().entries() if "exited with 0" in str(one)])
+
+    assert "3.9." in str(sent[0])
+    assert "2.31" in str(sent[0])
