@@ -2,6 +2,8 @@
 
 The storage and the base systems stay in a cache folder between runs ($XDG_CACHE_HOME/token-monitor/images); delete it
 to begin anew. Nothing else is left: containers end with their test.
+
+`python -m support.containers` says in one line why containers cannot be had here, with exit status 1, or nothing.
 """
 
 import json
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from support.bases import Base, tar_file
+from support.bases import PYTHON, Base, tar_file
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -218,3 +220,16 @@ def _pip_lines(listed: str) -> Iterator[str]:
     for name in _SETTINGS:
         if name in told:
             yield f"{name} = {told[name]}"
+
+
+def main() -> int:
+    try:
+        Engine().base(PYTHON)
+    except Unable as unable:
+        print(f"the images are not tested, for containers cannot run on this machine: {unable}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
