@@ -197,6 +197,25 @@ def test_a_balance_below_the_failover_threshold_is_left_too_and_a_spare_below_it
     assert bench.store.switches[0].why is Why.BELOW
 
 
+def test_a_credential_that_will_soon_be_empty_is_left_for_one_that_lasts_longer_and_not_returned_to_before() -> None:
+    bench = Bench(FailoverRule("balance", runway=3600.0, back=True), primary=200, spare1=90, spare2=1000)
+    for left in (195, 190, 185, 180):
+        bench.source.says["primary"] = left
+        bench.poll()
+    assert bench.active == "primary"
+    bench.source.says["primary"] = 110  # 85 in 20 minutes, so 26 minutes are left
+    bench.poll()
+    assert (bench.active, bench.store.switches[0].why) == ("spare2", Why.RUNWAY)
+    for left in (990, 980, 960, 940):
+        bench.source.says["spare2"] = left
+        bench.poll()
+    assert bench.active == "spare2"  # the primary would last as short as before
+    bench.source.says["primary"] = 1000
+    bench.poll()
+    bench.poll()
+    assert bench.active == "primary"
+
+
 @pytest.mark.parametrize("bad", [0, -1, REJECTED, DOWN, reading(None), reading(5, available=False), KeyError("x")])
 def test_a_spare_that_is_not_healthy_is_passed_over(bad: object) -> None:
     bench = Bench(primary=0, spare1=bad, spare2=50)
@@ -333,7 +352,7 @@ def test_the_alert_about_all_of_them_also_ends_when_the_active_one_is_topped_up(
     bench.source.says["primary"] = 100
     bench.poll()
     assert bench.told[2:] == ["Token balance recovered (recovered)", "Credential accepted (recovered)"]
-    assert bench.store.messages[-1][0].text == "[INFO] facefusion: a credential can be used again."
+    assert bench.store.messages[-1][0].text == "[INFO] facefusion: a credential is healthy again."
     assert bench.active == "primary"
 
 

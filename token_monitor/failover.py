@@ -106,15 +106,16 @@ class Failover:
                 raise SourceError(Failure.NO_LIMIT, message)
         return readings
 
-    def consider(self, poll: Poll) -> Finding | None:
+    def consider(self, poll: Poll, rates: Mapping[str, Decimal]) -> Finding | None:
         """What follows from a poll of the active credential; None: nothing ever does, for there is no other.
 
+        rates: at which the credentials are spent, in units a second, as far as that is known.
         Asks the others if it must: that takes at most about 3 times the timeout of a poll.
         """
         if self._rule is None or self._search is None:
             return None
-        active = core.health(self._rule, poll.readings, poll.error)
-        plan = core.plan(self._rule, self.labels, self.state, active, self._clock.now().steady)
+        active = core.health(self._rule, poll.readings, poll.error, rates.get(self.active))
+        plan = core.plan(self._rule, self.labels, self.state, active, self._clock.now().steady, rates)
         if not plan.ask:
             self._search.saw(self.active, active)
             return self._insisted(Finding(Decision(plan.move), self.state))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -72,7 +73,7 @@ class AccountMonitor:
         with self._lock:
             error = poll.error
             self._crashes = self._crashes + 1 if error is not None and error.kind is Failure.INTERNAL else 0
-            finding = self._failover.consider(poll)  # may take a while
+            finding = self._failover.consider(poll, self._rates(poll))  # may take a while
             now = self._world.clock.now()
             step = Step(self.watch, self._memory, self._failover.active, now)
             if error is None:
@@ -87,6 +88,16 @@ class AccountMonitor:
             self._world.telemetry.polled(self.watch.account, outcome, poll.ended - poll.started)
             self._store_review(finding)
             return self._leave_alone(error)
+
+    def _rates(self, poll: Poll) -> Mapping[str, Decimal]:
+        """How fast each credential is spent as of `poll`, as far as that is known and decides anything."""
+        decides = self.watch.failover and self.watch.failover.quantity
+        states = self._memory.subjects.items()
+        burns = {subject.label: state.burn for subject, state in states if subject.quantity == decides}
+        for reading in poll.readings:
+            if reading.quantity == decides and reading.value is not None:
+                burns[self._failover.active] = burns[self._failover.active].read(reading.value, poll.started)
+        return {label: burn.rate for label, burn in burns.items() if burn.rate is not None}
 
     def crashed(self) -> float:
         """Settling a poll failed. Returns how many seconds the account must be left alone."""

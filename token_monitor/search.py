@@ -108,8 +108,10 @@ class Search:
         return True
 
     def _healths(self, plan: Plan, polls: Mapping[str, Poll]) -> dict[str, Health]:
-        clear = plan.why is Why.TOPPED_UP
-        return {label: core.health(self._rule, poll.readings, poll.error, clear=clear) for label, poll in polls.items()}
+        return {
+            label: core.health(self._rule, poll.readings, poll.error, plan.rate, clear=plan.why is Why.TOPPED_UP)
+            for label, poll in polls.items()
+        }
 
 
 def _read(poll: Poll | None) -> Poll | None:

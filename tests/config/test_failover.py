@@ -6,6 +6,7 @@ from token_monitor.config.settings import FailoverSettings, PublishSettings, Whe
 from token_monitor.config.show import show
 from token_monitor.core.rules import Bound
 from token_monitor.core.secret import Secret
+from token_monitor.core.time import Seconds
 
 WHOLE = """
 accounts:
@@ -13,7 +14,7 @@ accounts:
     credential: ${FACEFUSION_API_TOKEN}
     spares: ["file:FOLDER/spare", "${SECOND}", third-canary]
     failover:
-      when: {below: 10%}
+      when: {below: 10%, runway: 4h}
       quantity: calls
       back: on
       dry_run: on
@@ -40,7 +41,7 @@ def test_everything_about_spares_is_read(desk):
         "spare3": Credential(literal=Secret("third-canary")),
     }
     assert facefusion.failover == FailoverSettings(
-        When(Bound(Decimal(10), percent=True)),
+        When(Bound(Decimal(10), percent=True), Seconds(14400.0)),
         "calls",
         back=True,
         dry_run=True,
@@ -56,16 +57,17 @@ def test_everything_about_spares_is_read(desk):
 
 def test_spares_are_shown_by_label_and_what_is_shown_can_be_loaded_again(desk):
     desk.write("spare", "spare-canary\n")
-    shown = show(desk.load(ENVIRON, WHOLE.replace("FOLDER", str(desk.folder))))
+    settings = desk.load(ENVIRON, WHOLE.replace("FOLDER", str(desk.folder)))
+    facefusion, shown = settings.accounts[0].failover, show(settings)
     assert "canary" not in shown
     assert "    spare2: '***'\n" in shown
-    for written in ("below: 10%", "quantity: calls", "dwell: 5m", "mode: '0660'", "publish: /shared/credential"):
+    for written in ("below: 10%", "runway: 4h", "quantity: calls", "dwell: 5m", "mode: '0660'", "publish: /shared/cre"):
         assert written in shown
     again = shown.partition("daemon:")[0]
     for number in range(6):
         again = again.replace("'***'", f"other-{number}", 1)
     reloaded = desk.load({}, again).accounts[0]
-    assert (reloaded.failover.when, reloaded.failover.mode) == (When(Bound(Decimal(10), percent=True)), "0660")
+    assert (reloaded.failover.when, reloaded.failover.mode) == (facefusion.when, "0660")
     assert list(reloaded.spares) == ["spare1", "spare2", "spare3"]
 
 

@@ -28,7 +28,8 @@ from token_monitor.core.rules import Bound
 from token_monitor.core.words import Why
 
 LABELS = ("primary", "spare1", "spare2")
-FAILING = (Health.BELOW, Health.EXHAUSTED, Health.ARREARS, Health.REJECTED)
+LITTLE = (Health.BELOW, Health.RUNWAY)
+FAILING = (Health.BELOW, Health.RUNWAY, Health.EXHAUSTED, Health.ARREARS, Health.REJECTED)
 
 
 def rule(below: str | None = None, **more: object) -> FailoverRule:
@@ -78,6 +79,35 @@ def test_the_way_back_needs_more_than_the_threshold() -> None:
     for value, found in (("100", Health.BELOW), ("104", Health.BELOW), ("105", Health.HEALTHY)):
         assert health(rule("100"), [reading(value)], None, clear=True) is found
     assert health(rule(), [reading("1")], None, clear=True) is Health.HEALTHY
+
+
+def test_a_credential_that_lasts_shorter_than_the_runway_asked_for_is_not_healthy() -> None:
+    an_hour = FailoverRule("balance", Bound(Decimal(5)), runway=3600.0)
+    rate = Decimal("0.01")  # 36 an hour
+    for read, found in (
+        ("36", Health.HEALTHY),
+        ("35.99", Health.RUNWAY),
+        ("4", Health.BELOW),
+        ("0", Health.EXHAUSTED),
+        ("unlimited", Health.HEALTHY),
+    ):
+        assert health(an_hour, [reading(read)], None, rate) is found
+    for unknown in (None, Decimal(0)):
+        assert health(an_hour, [reading("6")], None, unknown) is Health.HEALTHY
+
+
+def test_the_way_back_needs_a_quarter_more_than_the_runway() -> None:
+    an_hour, rate = FailoverRule("balance", runway=3600.0), Decimal("0.01")
+    for value, found in (("44.9", Health.RUNWAY), ("45", Health.HEALTHY)):
+        assert health(an_hour, [reading(value)], None, rate, clear=True) is found
+
+
+def test_others_are_taken_to_be_spent_as_the_active_one_and_the_primary_as_it_was_while_nothing_is_known() -> None:
+    slow, fast = Decimal(1), Decimal(2)
+    leaving = plan(rule(), LABELS, FailoverState(), Health.RUNWAY, 1000, {"primary": fast, "spare1": slow})
+    assert (leaving.why, leaving.rate) == (Why.RUNWAY, fast)
+    for rates, rate in (({"spare1": slow, "primary": fast}, slow), ({"primary": fast}, fast), ({}, None)):
+        assert plan(rule(back=True), LABELS, FailoverState("spare1"), Health.HEALTHY, 1000, rates).rate == rate
 
 
 @pytest.mark.parametrize("back", [False, True])
@@ -138,7 +168,7 @@ def test_a_switch_needs_both_to_say_the_same_again(active: Health, found: Health
     decision = conclude(asked, "spare1", active, found)
     if active in (Health.HEALTHY, Health.UNREADABLE):
         assert decision == Decision(Move.UNCONFIRMED)
-    elif found is Health.HEALTHY or (found is Health.BELOW and active is not Health.BELOW):
+    elif found is Health.HEALTHY or (found in LITTLE and active not in LITTLE):
         assert decision == Decision(Move.SWITCH, "spare1", Why.EXHAUSTED)
     else:
         assert decision is None

@@ -194,5 +194,10 @@ def _watch(account: AccountSettings, http: HttpClient) -> Watch:
 def _failover_rule(settings: FailoverSettings, first: str) -> FailoverRule:
     """first: the quantity that decides where none is named."""
     return FailoverRule(
-        settings.quantity or first, settings.when.below, settings.back, settings.dry_run, settings.dwell
+        settings.quantity or first,
+        settings.when.below,
+        settings.when.runway,
+        settings.back,
+        settings.dry_run,
+        settings.dwell,
     )

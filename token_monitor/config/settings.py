@@ -10,6 +10,7 @@ from token_monitor.config.credential import Credential
 from token_monitor.core.routing import Route
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
+from token_monitor.core.time import Seconds
 from token_monitor.core.words import Language
 
 FileMode = NewType("FileMode", str)
@@ -22,10 +23,11 @@ DEFAULT_MODE: Final = FileMode("0640")
 class When:
     """When the active credential is left, beside when it cannot pay or is rejected.
 
-    below: its balance is less than this.
+    below: its balance is less than this. runway: it lasts shorter than this at the rate of the last hour, in seconds.
     """
 
     below: Bound | None = None
+    runway: Seconds | None = None
 
 
 @frozen

@@ -12,7 +12,7 @@ from token_monitor.config.credential import Credential
 from token_monitor.config.settings import AccountSettings, ChannelSettings, DaemonSettings, Settings
 from token_monitor.core.number import plain
 from token_monitor.core.secret import MASK, redact
-from token_monitor.core.time import Seconds, human_duration
+from token_monitor.core.time import human_duration
 from token_monitor.core.url import Url
 
 
@@ -55,7 +55,8 @@ def _fields(settings: Any) -> dict[str, Any]:
     for field in attrs.fields(type(settings)):
         value = getattr(settings, field.name)
         if value is not None:
-            shown[field.name] = human_duration(value) if field.type in (float, Seconds) else _value(value)
+            # Nothing but a duration is a float.
+            shown[field.name] = human_duration(value) if isinstance(value, float) else _value(value)
     return shown
 
 

@@ -9,13 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
+from typing import Final
 
 from attrs import field, frozen
 
+from token_monitor.core.burn import runway
 from token_monitor.core.errors import Failure, SourceError
 from token_monitor.core.reading import Reading
 from token_monitor.core.rules import Bound, LimitMissingError, Rule, assess
 from token_monitor.core.words import PRIMARY, State, Why
+
+_CLEAR: Final = 1.25
+"""How much longer than the limit a balance must last to have left it (rule J4)."""
+
+_UNKNOWN: Final[Mapping[str, Decimal]] = {}
 
 Pair = tuple[str, str]
 """Two labels, in the order of the alphabet."""
@@ -26,6 +33,7 @@ class Health(StrEnum):
 
     HEALTHY = "healthy"
     BELOW = "below"
+    RUNWAY = "runway"
     EXHAUSTED = "exhausted"
     ARREARS = "arrears"
     REJECTED = "rejected"
@@ -51,20 +59,23 @@ class FailoverRule:
 
     quantity: the one whose reading decides.
     below: a credential with less than this is left, and is none to change to; None: only one that cannot pay at all.
-    back: return to the primary once it was healthy at two polls in a row; its value must then be clear of `below` by
-        the usual margin.
+    runway: a credential that lasts shorter than this is left, and is none to change to; seconds. Others are taken to be
+        spent at the rate of the active one, for that is where the spending goes.
+    back: return to the primary once it was healthy at two polls in a row; its value must then be clear of `below` and
+        `runway` by the usual margins.
     dry_run: only say what would be done.
     dwell: seconds from one switch to the next, at least.
     """
 
     quantity: str
     below: Bound | None = None
+    runway: float | None = None
     back: bool = False
     dry_run: bool = False
     dwell: float = 60.0
 
     def bounds(self) -> Rule:
-        """The condition as a rule of the judge. A condition on the runway would join here."""
+        """What concerns the balance alone, as a rule of the judge."""
         return Rule(warning=self.below)
 
 
@@ -89,12 +100,13 @@ class FailoverState:
 class Plan:
     """Whom to ask, the one to be preferred first; and what to do if nobody is to be asked.
 
-    why: what a switch would be for.
+    why: what a switch would be for. rate: at which the active credential is spent, in units a second, if that is known.
     """
 
     move: Move
     ask: Sequence[str] = ()
     why: Why | None = None
+    rate: Decimal | None = None
 
 
 @frozen
@@ -117,11 +129,17 @@ class Decision:
 
 
 def health(
-    rule: FailoverRule, readings: Sequence[Reading], error: SourceError | None, *, clear: bool = False
+    rule: FailoverRule,
+    readings: Sequence[Reading],
+    error: SourceError | None,
+    rate: Decimal | None = None,
+    *,
+    clear: bool = False,
 ) -> Health:
     """What a credential is good for, by what came of asking with it.
 
-    clear: a value above `below` is not enough, it must have left it (rule J3).
+    rate: at which it is spent, in units a second; None while that is not known.
+    clear: a value above the limits is not enough, it must have left them (rules J3, J4).
     """
     if error is not None:
         return Health.REJECTED if error.kind is Failure.REJECTED else Health.UNREADABLE
@@ -134,6 +152,10 @@ def health(
         state = assess(rule.bounds(), frozenset({State.LOW} if clear else ()), reading).state
     except LimitMissingError:
         return Health.UNREADABLE
+    if state is State.OK and rule.runway is not None:
+        lasts = runway(reading.value, rate)
+        if lasts is not None and lasts < rule.runway * (_CLEAR if clear else 1):
+            return Health.RUNWAY
     return _HEALTH[state]
 
 
@@ -146,25 +168,34 @@ _HEALTH = {
 }
 
 
-def plan(rule: FailoverRule, labels: Sequence[str], state: FailoverState, active: Health, now: float) -> Plan:
+def plan(
+    rule: FailoverRule,
+    labels: Sequence[str],
+    state: FailoverState,
+    active: Health,
+    now: float,
+    rates: Mapping[str, Decimal] = _UNKNOWN,
+) -> Plan:
     """Whom to ask, if the active credential is found to be `active`.
 
     labels: of all credentials, in the order of preference. now: steady seconds.
+    rates: at which each is spent or was when it was used last, in units a second, by label, as far as that is known.
     The primary is the last resort, unless the account is to return to it anyway.
     """
+    rate = rates.get(state.label)
     resting = state.switched_at is not None and now - state.switched_at < rule.dwell
     if active is Health.UNREADABLE:
         return Plan(Move.BLIND)
     if active is Health.HEALTHY:
         if rule.back and state.label != PRIMARY and not resting:
-            return Plan(Move.STAY, (PRIMARY,), Why.TOPPED_UP)
+            return Plan(Move.STAY, (PRIMARY,), Why.TOPPED_UP, rates.get(PRIMARY) if rate is None else rate)
         return Plan(Move.STAY)
     if resting:
         return Plan(Move.DWELL)
     others = [label for label in labels if label != state.label]
     if not rule.back:
         others.sort(key=lambda label: label == PRIMARY)
-    return Plan(Move.NONE_HEALTHY, tuple(others), Why(active.value))
+    return Plan(Move.NONE_HEALTHY, tuple(others), Why(active.value), rate)
 
 
 def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
@@ -174,15 +205,16 @@ def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
 
 
 def _good_enough(desperate: bool) -> Sequence[Health]:
-    """A little is better than nothing: where the active one cannot pay at all, one that is below its limit will do."""
-    return (Health.HEALTHY, Health.BELOW) if desperate else (Health.HEALTHY,)
+    """A little is better than nothing: where the active one cannot pay at all, one that is below a limit will do."""
+    return (Health.HEALTHY, Health.RUNWAY, Health.BELOW) if desperate else (Health.HEALTHY,)
 
 
 def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision | None:
     """The decision after both were asked once more; None: `target` will not do, the next may."""
     if active in (Health.HEALTHY, Health.UNREADABLE):
         return Decision(Move.UNCONFIRMED)
-    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(active is not Health.BELOW) else None
+    desperate = active not in (Health.BELOW, Health.RUNWAY)
+    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
 
 
 def returning(found: Mapping[str, Health], earlier: Mapping[str, Health]) -> Decision:

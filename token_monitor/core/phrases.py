@@ -100,13 +100,17 @@ _EN = {
         "switched from credential {origin} to {target}, because the balance of {origin} is below the failover "
         "threshold. Top {origin} up while {target} lasts."
     ),
+    "switched, runway": (
+        "switched from credential {origin} to {target}, because at the current rate {origin} will soon be empty. Top "
+        "{origin} up while {target} lasts."
+    ),
     "switched, topped_up": "switched back from credential {origin} to {target}, which can be used again.",
     "left": "alert closed because another credential is used now.",
-    "none healthy": ("no credential can be used.{note} Requests fail until one is topped up or replaced: do it now."),
+    "none healthy": "no credential is healthy.{note} Where none can pay, requests fail: top one up or replace it now.",
     "none healthy, still": (
-        "still no credential can be used.{note} Requests fail until one is topped up or replaced: do it now."
+        "still no credential is healthy.{note} Where none can pay, requests fail: top one up or replace it now."
     ),
-    "healthy": "a credential can be used again.",
+    "healthy": "a credential is healthy again.",
     "closed": "alert closed because the settings were changed.",
     "test": "this is a test alert, nothing is wrong. If you can read it, this channel works.",
 }
@@ -149,11 +153,14 @@ _ZH = {
     "switched, below": (
         "凭证已从 {origin} 切换到 {target}，因为 {origin} 的余额低于切换阈值。请在 {target} 用完之前为 {origin} 充值。"
     ),
+    "switched, runway": (
+        "凭证已从 {origin} 切换到 {target}，因为按目前速度 {origin} 很快用尽。请在 {target} 用完之前为 {origin} 充值。"
+    ),
     "switched, topped_up": "凭证已从 {origin} 切换回 {target}，{target} 可重新使用。",
     "left": "已改用另一凭证，告警关闭。",
-    "none healthy": "没有可用的凭证。{note}充值或更换之前请求会失败，请立即处理。",
-    "none healthy, still": "仍没有可用的凭证。{note}充值或更换之前请求会失败，请立即处理。",
-    "healthy": "已有可用的凭证。",
+    "none healthy": "没有健康的凭证。{note}全部无法支付时请求会失败，请立即充值或更换。",
+    "none healthy, still": "仍没有健康的凭证。{note}全部无法支付时请求会失败，请立即充值或更换。",
+    "healthy": "已有健康的凭证。",
     "closed": "配置已修改，告警关闭。",
     "test": "这是一条测试告警，一切正常。收到即表示该渠道可用。",
 }

@@ -65,6 +65,7 @@ class Why(StrEnum):
     ARREARS = "arrears"
     REJECTED = "rejected"
     BELOW = "below"
+    RUNWAY = "runway"
     TOPPED_UP = "topped_up"
 
 
