@@ -54,7 +54,7 @@ def test_what_the_images_need_is_installed_only_when_they_are_tested(programs):
         (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
 
     assert run(programs).stdout == ""
-    done = run(programs, "buildah", "mmdebstrap", "runc", arguments=["images"])
+    done = run(programs, "buildah", "catatonit", "mmdebstrap", "runc", arguments=["images"])
 
     assert done.returncode == 0
     assert "tests that need podman will skip\n" in done.stdout

@@ -24,7 +24,7 @@ from support.bases import PYTHON, Base, tar_file
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds that something which takes a moment may take on a busy machine."""
-PROGRAMS = ("apt-get", "buildah", "mmdebstrap", "podman", "runc")
+PROGRAMS = ("apt-get", "buildah", "catatonit", "mmdebstrap", "podman", "runc")
 _SETTINGS = ("cert", "index-url", "proxy", "timeout", "trusted-host")
 _CERTIFICATES = Path("/etc/ssl/certs")
 
