@@ -83,6 +83,8 @@ def test_every_figure_is_one_that_a_benchmark_prints_and_meets_what_it_demands()
     others = re.findall(r"([\d.]+)(?: s| % of a core| KiB an account)? \(<= ([\d.]+)", block.text)
     assert len(others) + 1 == block.text.count("<=")
     assert all(float(found) <= float(demanded) for found, demanded in (p99, *others))
+    (interval,) = re.findall(r"to ([\d.]+) of \d+ pairs \(to reach ([\d.]+)\)", block.text)
+    assert float(interval[0]) >= float(interval[1])
 
 
 def test_the_image_is_asked_for_its_health_as_often_as_is_said() -> None:
