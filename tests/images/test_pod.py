@@ -1,13 +1,15 @@
 """The classic sidecar as a Pod: the monitor and a stand-in inference share a network, and neither needs the other."""
 
 import base64
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.containers import ROOT, Engine
+from support import helm
+from support.containers import ROOT, Container, Engine
 from support.pods import Pod, kill, settings
 
 STAND_IN = (ROOT / "tests/support/stand_in.py").read_text(encoding="utf-8")
@@ -138,3 +140,18 @@ def test_a_pod_that_is_stopped_ends_the_monitor_as_a_monitor_ends(play: Play) ->
 
     assert pod.monitor.state["ExitCode"] == 0
     assert pod.monitor.said().err == ""
+
+
+def test_the_command_of_a_native_sidecar_is_one_that_the_image_takes(
+    slim: str, start: Callable[..., Container]
+) -> None:
+    values = {"mode": "native-sidecar", "inference": {"container": {"image": slim}}}
+    (sidecar,) = helm.one("Deployment", values)["spec"]["template"]["spec"]["initContainers"]
+    program, *options = sidecar["command"]
+    begun = time.monotonic()
+
+    container = start(slim, "--network=none", f"--entrypoint={program}", command=(*options, *sidecar["args"]))
+
+    assert container.ended() == 2  # for it has no credential
+    assert "FACEFUSION_API_TOKEN" in container.said().err
+    assert time.monotonic() - begun > 3
