@@ -68,7 +68,8 @@ def test_a_command_line_that_does_not_exist_would_be_found() -> None:
 def test_every_make_target_and_variable_in_a_shell_block_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     ours = {*ACCOUNT_VARIABLES, *DAEMON.values(), "TOKEN_MONITOR_CONFIG"}
-    deployed = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", "supervisord.conf"))
+    files = ("Dockerfile", "docker-compose.yml", "supervisord.conf")
+    deployed = "".join((ROOT / name).read_text(encoding="utf-8") for name in files)
     for line in shell_lines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["make"]:

@@ -11,22 +11,24 @@ from attrs import frozen
 @frozen
 class Base:
     """image: the name that FROM asks for. suite: of Debian. changes: instructions of a Dockerfile for its settings.
-    folder: one that the system is to have.
+    hook: a shell command that is given the root of the system before it is packed.
     """
 
     image: str
     suite: str
     packages: Sequence[str]
     changes: Sequence[str] = ()
-    folder: str = "/tmp"
+    hook: str = "true"
 
 
 PYTHON = Base(
     "docker.io/library/python:3.11-slim-bookworm",
     "bookworm",
-    ("ca-certificates", "python3", "python3-pip", "python3-venv", "tzdata"),
+    ("ca-certificates", "python3", "python3-pip", "python3-tk", "python3-venv", "tzdata"),
+    hook='rm "$1"/usr/lib/*/libtk8.6.so',
 )
-"""In place of the official image: the same release and libraries, no bytecode of the standard library either."""
+"""In place of the official image: the same release and libraries, no bytecode of the standard library either, and a
+_tkinter whose library is missing."""
 
 OLDER = Base(
     "localhost/token-monitor-test/inference:older",
@@ -40,7 +42,7 @@ OLDER = Base(
         "ENV PYTHONHOME=/usr",
         "ENV PYTHONPATH=/facefusion",
     ),
-    "/facefusion",
+    'mkdir "$1/facefusion"',
 )
 """An inference image with a C library (2.31) and a Python (3.9) older than the monitor's."""
 
@@ -52,7 +54,7 @@ def tar_file(base: Base, folder: Path) -> Path:
     file = folder / f"{base.suite}-{hashlib.sha256(repr(base).encode()).hexdigest()[:12]}.tar"
     if not file.exists():
         unfinished = file.with_suffix(".unfinished")
-        hooks = [f"--customize-hook={_NO_BYTECODE}", f'--customize-hook=mkdir -p "$1{base.folder}"']
+        hooks = [f"--customize-hook={_NO_BYTECODE}", f"--customize-hook={base.hook}"]
         options = ["--variant=minbase", f"--include={','.join(base.packages)}", *hooks]
         command = ["mmdebstrap", "--quiet", "--format=tar", *options, base.suite, str(unfinished), mirror()]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
