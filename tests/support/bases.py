@@ -1,4 +1,4 @@
-"""Debian systems for images to start from, made by mmdebstrap from the machine's own apt sources, kept as tar files."""
+"""Debian systems for images to start from, made by mmdebstrap from the machine's own apt sources."""
 
 import hashlib
 import subprocess
@@ -19,6 +19,11 @@ class Base:
     packages: Sequence[str]
     changes: Sequence[str] = ()
     hook: str = "true"
+
+    @property
+    def key(self) -> str:
+        """Another one for everything that is made in another way."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
 
 
 PYTHON = Base(
@@ -49,17 +54,12 @@ OLDER = Base(
 _NO_BYTECODE = 'find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +'
 
 
-def tar_file(base: Base, folder: Path) -> Path:
-    """The system as a tar file in `folder`; made if it is not there. Raises CalledProcessError: it cannot be made."""
-    file = folder / f"{base.suite}-{hashlib.sha256(repr(base).encode()).hexdigest()[:12]}.tar"
-    if not file.exists():
-        unfinished = file.with_suffix(".unfinished")
-        hooks = [f"--customize-hook={_NO_BYTECODE}", f"--customize-hook={base.hook}"]
-        options = ["--variant=minbase", f"--include={','.join(base.packages)}", *hooks]
-        command = ["mmdebstrap", "--quiet", "--format=tar", *options, base.suite, str(unfinished), mirror()]
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
-        unfinished.rename(file)
-    return file
+def pack(base: Base, file: Path) -> None:
+    """Make the system as a tar file. Raises CalledProcessError: it cannot be made."""
+    hooks = [f"--customize-hook={_NO_BYTECODE}", f"--customize-hook={base.hook}"]
+    options = ["--variant=minbase", f"--include={','.join(base.packages)}", *hooks]
+    command = ["mmdebstrap", "--quiet", "--format=tar", *options, base.suite, str(file), mirror()]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
 
 
 def mirror() -> str:

@@ -1,7 +1,7 @@
 """Real images and containers without an engine's daemon: buildah builds, podman runs, in a storage of their own.
 
-The storage and the base systems stay in a cache folder between runs ($XDG_CACHE_HOME/token-monitor/images); delete it
-to begin anew. Nothing else is left: containers end with their test.
+The storage stays in a cache folder between runs ($XDG_CACHE_HOME/token-monitor/images); delete it to begin anew.
+Nothing else is left: containers end with their test.
 
 `python -m support.containers` says in one line why containers cannot be had here, with exit status 1, or nothing.
 """
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from support.bases import PYTHON, Base, tar_file
+from support.bases import PYTHON, Base, pack
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -83,12 +83,9 @@ class Engine:
     def base(self, base: Base) -> str:
         """The name of the image, which is there from now on. Raises Unable: it cannot be made or nothing runs in it."""
         try:
-            file = tar_file(base, self.folder)
-            made = self.podman("image", "inspect", '--format={{index .Labels "tar"}}', base.image, check=False)
-            if made.stdout.strip() != file.name:
-                labelled = [*base.changes, f"LABEL tar={file.name}"]
-                changes = [word for change in labelled for word in ("--change", change)]
-                self.podman("import", *changes, str(file), base.image, timeout=300)
+            made = self.podman("image", "inspect", '--format={{index .Labels "base"}}', base.image, check=False)
+            if made.stdout.strip() != base.key:
+                self._import(base)
             run = ["run", "--pull=never", "--network=host", "--ulimit=nofile=20000:20000", "--ulimit=nproc=1024:1024"]
             self.podman(*run, "--rm", "--memory=64m", base.image, "true")
         except subprocess.CalledProcessError as error:
@@ -97,6 +94,14 @@ class Engine:
         except (LookupError, subprocess.TimeoutExpired) as error:
             raise Unable(str(error)) from None
         return base.image
+
+    def _import(self, base: Base) -> None:
+        labelled = [*base.changes, f"LABEL base={base.key}"]
+        changes = [word for change in labelled for word in ("--change", change)]
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            file = Path(folder) / "system.tar"
+            pack(base, file)
+            self.podman("import", *changes, str(file), base.image, timeout=300)
 
     def build(self, target: str, **arguments: str) -> str:
         """Build a target of the Dockerfile; the image's name. Raises AssertionError with all that was said."""
