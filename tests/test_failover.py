@@ -300,6 +300,74 @@ def test_with_all_of_them_bad_there_is_one_critical_alert_and_its_end() -> None:
     assert bench.monitor.view().credential is State.OK
 
 
+LOW = Bound(Decimal(5))
+
+
+def remarks(logs: Sequence[Any]) -> list[object]:
+    return [line["found"] for line in logs if line["event"] == "No better credential"]
+
+
+@pytest.mark.parametrize("spare", [0, -1, REJECTED, DOWN, 3])
+def test_a_low_credential_that_can_pay_is_used_on_without_an_alert_while_no_other_is_better(spare: object) -> None:
+    bench = Bench(FailoverRule("balance", LOW), primary=4, spare1=spare)
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.poll()
+    assert (bench.active, bench.told) == ("primary", ["Token balance low (first)"])
+    assert bench.monitor.view().credential is State.OK
+    [found] = remarks(logs)
+    assert str(found).startswith("primary: below, spare1: ")
+
+
+def test_a_short_runway_that_no_other_credential_makes_longer_is_no_alert() -> None:
+    bench = Bench(FailoverRule("balance", runway=86400.0), primary=815, spare1=850)
+    with capture_logs() as logs:
+        for left in (812, 809, 806, 803, 800):
+            bench.source.says["primary"] = left
+            bench.poll()
+    assert (bench.active, bench.told) == ("primary", [])
+    assert bench.monitor.view().credential is State.OK
+    assert remarks(logs) == ["primary: runway, spare1: runway"]
+
+
+def test_that_none_is_better_is_in_the_log_again_only_when_it_changed_or_had_ended() -> None:
+    bench = Bench(FailoverRule("balance", LOW), primary=4, spare1=0)
+    with capture_logs() as logs:
+        for primary, spare in ((4, 0), (DOWN, 0), (4, 0), (4, REJECTED), (4, REJECTED), (100, REJECTED), (4, REJECTED)):
+            bench.source.says |= {"primary": primary, "spare1": spare}
+            bench.poll()
+    rejected = "primary: below, spare1: rejected"
+    assert remarks(logs) == ["primary: below, spare1: exhausted", rejected, rejected]
+
+
+def test_when_the_low_one_is_used_up_and_all_spares_are_bad_the_alert_comes_at_once_and_ends_when_one_can_pay() -> None:
+    bench = Bench(FailoverRule("balance", LOW), primary=4, spare1=0)
+    bench.poll()
+    bench.source.says["primary"] = 0
+    bench.poll()
+    assert bench.told[1:] == ["Token balance exhausted (escalated)", "No healthy credential (first)"]
+    bench.source.says["primary"] = 2
+    bench.poll()
+    assert bench.told[3:] == ["Credential accepted (recovered)"]
+
+
+def test_a_merely_low_spare_that_was_changed_to_in_need_is_not_called_useless_afterwards() -> None:
+    bench = Bench(FailoverRule("balance", LOW), primary=0, spare1=4)
+    with capture_logs() as logs:
+        for _ in range(3):
+            bench.poll()
+    assert bench.active == "spare1"
+    assert "No healthy credential (first)" not in bench.told
+    assert bench.monitor.view().credential is State.OK
+    assert remarks(logs) == ["primary: exhausted, spare1: below"]
+
+
+def test_a_credential_that_pays_again_at_the_second_reading_is_not_left_for_another_low_one() -> None:
+    bench = Bench(FailoverRule("balance", LOW), primary=[0, 4], spare1=3)
+    bench.poll()
+    assert (bench.active, bench.told) == ("primary", ["Token balance exhausted (first)"])
+
+
 def test_spares_that_give_no_answer_are_bad_news_only_when_the_next_poll_finds_the_same() -> None:
     bench = Bench(primary=0, spare1=DOWN, spare2=REJECTED)
     with capture_logs() as logs:
@@ -352,7 +420,7 @@ def test_the_alert_about_all_of_them_also_ends_when_the_active_one_is_topped_up(
     bench.source.says["primary"] = 100
     bench.poll()
     assert bench.told[2:] == ["Token balance recovered (recovered)", "Credential accepted (recovered)"]
-    assert bench.store.messages[-1][0].text == "[INFO] facefusion: a credential is healthy again."
+    assert bench.store.messages[-1][0].text == "[INFO] facefusion: a credential can be used again."
     assert bench.active == "primary"
 
 
@@ -494,6 +562,9 @@ def test_spares_that_share_a_balance_are_said_to_once_and_shown() -> None:
     said = [line["credential_labels"] for line in logs if line["event"] == "Credentials share one balance"]
     assert said == [("spare1", "spare2")]
     assert bench.monitor.view().shared == (("spare1", "spare2"),)
+    bench.source.says |= {"spare1": 0, "spare2": 0}
+    bench.poll()
+    assert bench.told[-1] == "No healthy credential (first)"
     assert "spare1 and spare2 share one balance" in bench.store.messages[-1][0].text
     bench.restart()
     assert bench.monitor.view().shared == (("spare1", "spare2"),)

@@ -70,6 +70,7 @@ class Failover:
         self._reviewed: float | None = None
         self._not_written = ""
         self._undecided = False
+        self._none_better = ""
         self.state = self._valid(known or FailoverState())
 
     def _valid(self, known: FailoverState) -> FailoverState:
@@ -118,23 +119,36 @@ class Failover:
         plan = core.plan(self._rule, self.labels, self.state, active, self._clock.now().steady, rates)
         if not plan.ask:
             self._search.saw(self.active, active)
-            return self._insisted(Finding(Decision(plan.move), self.state))
+            return self._remarked(Finding(Decision(plan.move), self.state))
         found = self._search.find(plan, self.active, active, poll)
         state = self._compared(found.first)
         note = ", ".join([found.note, *(f"{one} and {other} share one balance" for one, other in state.shared)])
-        return self._published(self._insisted(Finding(found.decision, state, found.target, note)))
+        return self._published(self._remarked(Finding(found.decision, state, found.target, note)))
 
-    def _insisted(self, finding: Finding) -> Finding:
-        """The same; but people must know of it where for a second time nobody was found, whatever may be the reason."""
-        if finding.decision.any_healthy:
+    def _remarked(self, finding: Finding) -> Finding:
+        """The same, in the log where there is nobody to change to.
+
+        But people must be told where for a second time nobody was found for one that cannot pay, whatever the reason.
+        """
+        move = finding.decision.move
+        if finding.decision.can_pay:
             self._undecided = False
-        if finding.decision.move is not Move.UNDECIDED:
+            self._remark_none_better(finding.note if move is Move.NONE_BETTER else "")
+        if move is not Move.UNDECIDED:
             return finding
         if self._undecided:
             return evolve(finding, decision=Decision(Move.NONE_HEALTHY))
         self._undecided = True
         log.warning("No other credential found yet", account=self._watch.account, found=finding.note)
         return finding
+
+    def _remark_none_better(self, found: str) -> None:
+        """It is no alert: the active one can pay, and its own thresholds warn. found: empty where there is no need."""
+        if found not in ("", self._none_better):
+            log.warning(
+                "No better credential", account=self._watch.account, credential_label=self.active, found=found
+            )  # fmt: skip
+        self._none_better = found
 
     def _published(self, finding: Finding) -> Finding:
         """The same, with the new credential in its file; or no switch: the program that reads it goes on as before."""
@@ -165,9 +179,9 @@ class Failover:
         move = finding.decision.move
         state = evolve(finding.state, would=()) if move is Move.STAY else finding.state
         outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(state)
-        any_healthy = finding.decision.any_healthy
-        if any_healthy is not None:
-            step.any_healthy(any_healthy, finding.note)
+        can_pay = finding.decision.can_pay
+        if can_pay is not None:
+            step.can_pay(can_pay, finding.note)
         if move is Move.UNCONFIRMED:
             log.info("Credential failed once, not twice", account=self._watch.account, credential_label=self.active)
         return outcome

@@ -84,12 +84,12 @@ class Search:
             known |= {one: health for one, health in healths.items() if health is not _NO_ANSWER}
             polls |= again
             found |= {one: core.second(one, healths, self._earlier) for one in (active, label)}
-            decision = core.conclude(plan, label, found[active], found[label])
+            decision = core.conclude(label, found[active], found[label])
             if decision is not None:
                 target = _read(again.get(label)) or first[label]
                 break
         else:
-            decision = core.nobody(plan, found)
+            decision = core.nobody(plan, found[active], found)
             found = dict.fromkeys(self._labels, _NO_ANSWER) | found
         self._earlier = core.remember(self._earlier, known, active)
         return Found(decision, first, target, self._note(found, polls))

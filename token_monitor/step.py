@@ -125,11 +125,11 @@ class Step:
         if poll is not None:
             self.succeeded(poll)
 
-    def any_healthy(self, healthy: bool, found: str) -> None:
+    def can_pay(self, one: bool, found: str) -> None:
         """Whether one of all the credentials can be used. found: what each of them was found to be."""
-        self._found = "" if healthy else found
+        self._found = "" if one else found
         everyone = Subject(Kind.CREDENTIAL, self._watch.account, label=EVERY)
-        self._observe(everyone, State.OK if healthy else State.EXHAUSTED)
+        self._observe(everyone, State.OK if one else State.EXHAUSTED)
 
     def _state(self, subject: Subject) -> SubjectState:
         return self.subjects.get(subject) or self._before.subjects.get(subject, SubjectState())

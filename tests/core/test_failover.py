@@ -29,7 +29,8 @@ from token_monitor.core.words import Why
 
 LABELS = ("primary", "spare1", "spare2")
 LITTLE = (Health.BELOW, Health.RUNWAY)
-FAILING = (Health.BELOW, Health.RUNWAY, Health.EXHAUSTED, Health.ARREARS, Health.REJECTED)
+PENNILESS = (Health.EXHAUSTED, Health.ARREARS, Health.REJECTED)
+FAILING = (*LITTLE, *PENNILESS)
 
 
 def rule(below: str | None = None, **more: object) -> FailoverRule:
@@ -163,13 +164,12 @@ def test_where_the_active_one_cannot_pay_at_all_a_little_is_better_than_nothing(
 
 @pytest.mark.parametrize("active", Health)
 @pytest.mark.parametrize("found", Health)
-def test_a_switch_needs_both_to_say_the_same_again(active: Health, found: Health) -> None:
-    asked = Plan(Move.NONE_HEALTHY, ("spare1",), Why.EXHAUSTED)
-    decision = conclude(asked, "spare1", active, found)
+def test_a_switch_needs_the_active_one_to_fail_again_and_the_other_to_do_again(active: Health, found: Health) -> None:
+    decision = conclude("spare1", active, found)
     if active in (Health.HEALTHY, Health.UNREADABLE):
         assert decision == Decision(Move.UNCONFIRMED)
     elif found is Health.HEALTHY or (found in LITTLE and active not in LITTLE):
-        assert decision == Decision(Move.SWITCH, "spare1", Why.EXHAUSTED)
+        assert decision == Decision(Move.SWITCH, "spare1", Why(active.value))
     else:
         assert decision is None
 
@@ -186,10 +186,44 @@ def test_the_way_back_needs_a_primary_that_is_healthy_at_two_polls(
 
 def test_that_no_credential_helps_is_said_only_of_those_that_are_known() -> None:
     asked = Plan(Move.NONE_HEALTHY, ("spare1", "spare2"), Why.EXHAUSTED)
-    for bad in FAILING:
-        assert nobody(asked, {"spare1": bad, "spare2": Health.REJECTED}) == Decision(Move.NONE_HEALTHY)
-        assert nobody(asked, {"spare1": bad, "spare2": Health.UNREADABLE}) == Decision(Move.UNDECIDED)
-        assert nobody(asked, {"spare1": bad}) == Decision(Move.UNDECIDED)
+    for active in PENNILESS:
+        for bad in FAILING:
+            assert nobody(asked, active, {"spare1": bad, "spare2": Health.REJECTED}) == Decision(Move.NONE_HEALTHY)
+            assert nobody(asked, active, {"spare1": bad, "spare2": Health.UNREADABLE}) == Decision(Move.UNDECIDED)
+            assert nobody(asked, active, {"spare1": bad}) == Decision(Move.UNDECIDED)
+
+
+@pytest.mark.parametrize("active", LITTLE)
+@pytest.mark.parametrize("other", [*Health, None])
+def test_one_that_can_still_pay_is_used_on_while_none_is_better_whatever_is_known_of_the_others(
+    active: Health, other: Health | None
+) -> None:
+    asked = Plan(Move.NONE_HEALTHY, ("spare1",), Why(active.value))
+    decision = nobody(asked, active, {} if other is None else {"spare1": other})
+    assert (decision, decision.can_pay) == (Decision(Move.NONE_BETTER), True)
+
+
+@pytest.mark.parametrize(
+    ("move", "why", "can_pay"),
+    [
+        (Move.STAY, None, True),
+        (Move.SWITCH, Why.EXHAUSTED, True),
+        (Move.NONE_BETTER, None, True),
+        (Move.NONE_HEALTHY, None, False),
+        (Move.UNPUBLISHED, Why.EXHAUSTED, False),
+        (Move.UNPUBLISHED, Why.ARREARS, False),
+        (Move.UNPUBLISHED, Why.REJECTED, False),
+        (Move.UNPUBLISHED, Why.BELOW, True),
+        (Move.UNPUBLISHED, Why.RUNWAY, True),
+        (Move.UNPUBLISHED, Why.TOPPED_UP, True),
+        (Move.UNDECIDED, None, None),
+        (Move.UNCONFIRMED, None, None),
+        (Move.BLIND, None, None),
+        (Move.DWELL, None, None),
+    ],
+)
+def test_a_decision_tells_whether_the_account_can_pay(move: Move, why: Why | None, can_pay: bool | None) -> None:
+    assert Decision(move, None, why).can_pay is can_pay
 
 
 def test_where_the_second_reading_gives_no_answer_the_poll_before_stands_in() -> None:

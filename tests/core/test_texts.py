@@ -247,7 +247,11 @@ def test_a_switch_names_both_credentials_by_their_labels_and_why() -> None:
 def test_without_any_healthy_credential_it_is_said_what_each_was_found_to_be() -> None:
     none = evolve(alert(State.EXHAUSTED, kind=Kind.CREDENTIAL), label=EVERY)
     said = text(none, Language.EN, "primary: exhausted, spare1: rejected")
-    assert said.startswith("[CRITICAL] facefusion: no credential is healthy. What was found: primary: exhausted, ")
+    assert said.startswith("[CRITICAL] facefusion: no credential can be used. What was found: primary: exhausted, ")
+    assert said.endswith("Requests fail until one is topped up or replaced: do it now.")
+    assert "：没有可用的凭证。检查结果：primary: exhausted。充值或更换前请求会失败" in text(
+        none, Language.ZH, "primary: exhausted"
+    )
 
 
 def test_a_balance_of_a_spare_says_whose_it_is() -> None:

@@ -19,6 +19,7 @@ from token_monitor.core.reading import Reading
 from token_monitor.core.rules import Bound, LimitMissingError, Rule, assess
 from token_monitor.core.words import PRIMARY, State, Why
 
+_CANNOT_PAY: Final = (Why.EXHAUSTED, Why.ARREARS, Why.REJECTED)
 _CLEAR: Final = 1.25
 """How much longer than the limit a balance must last to have left it (rule J4)."""
 
@@ -48,6 +49,7 @@ class Move(StrEnum):
     DWELL = "dwell"
     UNCONFIRMED = "unconfirmed"
     UNDECIDED = "undecided"
+    NONE_BETTER = "none_better"
     NONE_HEALTHY = "none_healthy"
     UNPUBLISHED = "unpublished"
     SWITCH = "switch"
@@ -118,13 +120,15 @@ class Decision:
     why: Why | None = None
 
     @property
-    def any_healthy(self) -> bool | None:
-        """Whether a credential can be used, where that is known."""
-        match self.move, self.why:
-            case (Move.STAY | Move.SWITCH, _) | (Move.UNPUBLISHED, Why.TOPPED_UP):
+    def can_pay(self) -> bool | None:
+        """Whether the credential that is in use from now on can pay, where that is known."""
+        match self.move:
+            case Move.STAY | Move.NONE_BETTER | Move.SWITCH:
                 return True
-            case (Move.NONE_HEALTHY, _) | (Move.UNPUBLISHED, Why.EXHAUSTED | Why.ARREARS | Why.REJECTED):
+            case Move.NONE_HEALTHY:
                 return False
+            case Move.UNPUBLISHED:
+                return self.why not in _CANNOT_PAY
         return None
 
 
@@ -200,21 +204,20 @@ def plan(
 
 def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
     """Those of whom it asked that will do, in its order, the best first."""
-    desperate = plan.why in (Why.EXHAUSTED, Why.ARREARS, Why.REJECTED)
-    return (label for health in _good_enough(desperate) for label in plan.ask if found.get(label) is health)
+    return (label for health in _good_enough(plan.why) for label in plan.ask if found.get(label) is health)
 
 
-def _good_enough(desperate: bool) -> Sequence[Health]:
+def _good_enough(why: Why | None) -> Sequence[Health]:
     """A little is better than nothing: where the active one cannot pay at all, one that is below a limit will do."""
-    return (Health.HEALTHY, Health.RUNWAY, Health.BELOW) if desperate else (Health.HEALTHY,)
+    return (Health.HEALTHY, Health.RUNWAY, Health.BELOW) if why in _CANNOT_PAY else (Health.HEALTHY,)
 
 
-def conclude(plan: Plan, target: str, active: Health, found: Health) -> Decision | None:
+def conclude(target: str, active: Health, found: Health) -> Decision | None:
     """The decision after both were asked once more; None: `target` will not do, the next may."""
     if active in (Health.HEALTHY, Health.UNREADABLE):
         return Decision(Move.UNCONFIRMED)
-    desperate = active not in (Health.BELOW, Health.RUNWAY)
-    return Decision(Move.SWITCH, target, plan.why) if found in _good_enough(desperate) else None
+    why = Why(active.value)
+    return Decision(Move.SWITCH, target, why) if found in _good_enough(why) else None
 
 
 def returning(found: Mapping[str, Health], earlier: Mapping[str, Health]) -> Decision:
@@ -223,8 +226,13 @@ def returning(found: Mapping[str, Health], earlier: Mapping[str, Health]) -> Dec
     return Decision(Move.SWITCH, PRIMARY, Why.TOPPED_UP) if healthy else Decision(Move.STAY)
 
 
-def nobody(plan: Plan, found: Mapping[str, Health]) -> Decision:
-    """What to make of it that none of those that were asked will do: all are bad, or some are not known."""
+def nobody(plan: Plan, active: Health, found: Mapping[str, Health]) -> Decision:
+    """What to make of it that none of those that were asked will do, while the active one is `active`.
+
+    If that can still pay it is used on. Else nobody can: all are bad, or some are not known.
+    """
+    if active in (Health.BELOW, Health.RUNWAY):
+        return Decision(Move.NONE_BETTER)
     known = all(found.get(label, Health.UNREADABLE) is not Health.UNREADABLE for label in plan.ask)
     return Decision(Move.NONE_HEALTHY if known else Move.UNDECIDED)
 

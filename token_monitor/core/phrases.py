@@ -106,11 +106,11 @@ _EN = {
     ),
     "switched, topped_up": "switched back from credential {origin} to {target}, which can be used again.",
     "left": "alert closed because another credential is used now.",
-    "none healthy": "no credential is healthy.{note} Where none can pay, requests fail: top one up or replace it now.",
+    "none healthy": "no credential can be used.{note} Requests fail until one is topped up or replaced: do it now.",
     "none healthy, still": (
-        "still no credential is healthy.{note} Where none can pay, requests fail: top one up or replace it now."
+        "still no credential can be used.{note} Requests fail until one is topped up or replaced: do it now."
     ),
-    "healthy": "a credential is healthy again.",
+    "healthy": "a credential can be used again.",
     "closed": "alert closed because the settings were changed.",
     "test": "this is a test alert, nothing is wrong. If you can read it, this channel works.",
 }
@@ -158,9 +158,9 @@ _ZH = {
     ),
     "switched, topped_up": "凭证已从 {origin} 切换回 {target}，{target} 可重新使用。",
     "left": "已改用另一凭证，告警关闭。",
-    "none healthy": "没有健康的凭证。{note}全部无法支付时请求会失败，请立即充值或更换。",
-    "none healthy, still": "仍没有健康的凭证。{note}全部无法支付时请求会失败，请立即充值或更换。",
-    "healthy": "已有健康的凭证。",
+    "none healthy": "没有可用的凭证。{note}充值或更换前请求会失败，请立即处理。",
+    "none healthy, still": "仍没有可用的凭证。{note}充值或更换前请求会失败，请立即处理。",
+    "healthy": "已有可用的凭证。",
     "closed": "配置已修改，告警关闭。",
     "test": "这是一条测试告警，一切正常。收到即表示该渠道可用。",
 }
