@@ -1,6 +1,8 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from token_monitor.config.credential import Credential
 from token_monitor.config.settings import FailoverSettings, PublishSettings, When
 from token_monitor.config.show import show
@@ -74,3 +76,48 @@ def test_spares_are_shown_by_label_and_what_is_shown_can_be_loaded_again(desk):
 def test_an_account_without_spares_has_neither(desk):
     (account,) = desk.load({}, "accounts: [{name: a, credential: abcdef}]").accounts
     assert (account.spares, account.failover) == (None, None)
+
+
+READ = """
+accounts:
+  - name: one
+    credential: "file:FOLDER/primary"
+    spares: {studio: "file:FOLDER/spare", agency: "${AGENCY}"}
+    failover: {publish: PUBLISH}
+  - {name: two, credential: "file:FOLDER/two"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("publish", "read"),
+    [
+        ("FOLDER/primary", "accounts[0].credential"),
+        ("FOLDER//deeper/../primary", "accounts[0].credential"),
+        ("/FOLDER/link/primary", "accounts[0].credential"),
+        ("FOLDER/spare", "accounts[0].spares.studio"),
+        ("FOLDER/agency", "accounts[0].spares.agency"),
+        ("FOLDER/two", "accounts[1].credential"),
+        ("FOLDER/kept-elsewhere", "accounts[1].credential"),
+    ],
+)
+def test_nothing_is_published_into_a_file_that_a_credential_is_read_from(desk, publish, read):
+    for name in ("primary", "spare", "agency", "kept-elsewhere"):
+        desk.write(name, f"{name}-canary")
+    (desk.folder / "two").symlink_to("kept-elsewhere")
+    (desk.folder / "link").symlink_to(desk.folder)
+    text = READ.replace("FOLDER", str(desk.folder))
+    environ = {"AGENCY_FILE": "agency"}
+    allowed = f"a file of its own, for {read} is read from it"
+    assert desk.problems(environ, text.replace("PUBLISH", publish.replace("FOLDER", str(desk.folder)))) == [
+        f"accounts[0].failover.publish: {publish}; {allowed}"
+    ]
+    free = text.replace("PUBLISH", str(desk.folder / "published"))
+    status = f"publish: {{status: {publish}}}".replace("FOLDER", str(desk.folder))
+    assert desk.problems(environ, free + status) == [f"publish.status: {publish}; {allowed}"]
+    assert desk.load(environ, free).accounts[0].failover.publish == desk.folder / "published"
+
+
+def test_a_path_that_no_system_takes_is_one_line(desk):
+    text = READ.replace("file:FOLDER/", "").replace("${AGENCY}", "agency").replace("PUBLISH", '"/shared/a\\0b"')
+    allowed = "an absolute path of a file such as /shared/credential"
+    assert desk.problems(yaml=text) == [f"accounts[0].failover.publish: /shared/a\\x00b; {allowed}"]

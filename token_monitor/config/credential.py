@@ -4,7 +4,14 @@ from pathlib import Path
 
 from attrs import frozen
 
+from token_monitor.config.tree import Text
 from token_monitor.core.secret import Secret
+
+
+def file_of(text: Text) -> Path | None:
+    """The file that a credential is read from, as it is written; None: it is a literal."""
+    # Only what is written in the file is a reference: a token of the environment may well begin with `file:`.
+    return Path(text.removeprefix("file:")) if text.shown.startswith("file:") else text.file
 
 
 class CredentialError(ValueError):

@@ -1,9 +1,14 @@
 """Spare credentials as written, in the shape of AccountSettings."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
 
 from token_monitor.config import scalars
 from token_monitor.config.checks import check_name, is_table
+from token_monitor.config.credential import file_of
 from token_monitor.config.problems import MISSING, Findings, choice
 from token_monitor.config.tree import Items, Table, Text, Tree, described
 
@@ -45,17 +50,37 @@ def _labelled(spares: Tree, found: Findings) -> Table:
 
 
 def report_shared_files(accounts: Items, publish: Tree | None, found: Findings) -> None:
-    """What would be published into one file."""
-    first: dict[str, str] = {}
-    status = publish.get("status") if isinstance(publish, Table) else None
-    if isinstance(status, Text):
-        first[status] = status.path
-    for account in accounts:
-        failover = account.get("failover") if isinstance(account, Table) else None
-        path = failover.get("publish") if isinstance(failover, Table) else None
-        if isinstance(path, Text) and path:
-            if path.rpartition("/")[2] == STATUS:
-                found.add(path.path, path.shown, f"another name, for {STATUS} is what is written beside it")
-            if path in first:
-                found.add(path.path, path.shown, f"a file of its own, for {first[path]} is the same")
-            first.setdefault(path, path.path)
+    """What would be published into a file that is something else already: the only copy of a credential, perhaps."""
+    tables = [account for account in accounts if isinstance(account, Table)]
+    taken: dict[str, str] = {}
+    for credential in chain.from_iterable(map(_credentials, tables)):
+        if file := file_of(credential):
+            taken.setdefault(_place(file), f"{credential.path} is read from it")
+    credentials = [path for account in tables for path in _given(account.get("failover"), "publish")]
+    for path in credentials:
+        if Path(path).name == STATUS:
+            found.add(path.path, path.shown, f"another name, for {STATUS} is what is written beside it")
+    for path in (*_given(publish, "status"), *credentials):
+        place = _place(path)
+        if place in taken:
+            found.add(path.path, path.shown, f"a file of its own, for {taken[place]}")
+        taken.setdefault(place, f"{path.path} is the same")
+
+
+def _credentials(account: Table) -> Iterable[Text]:
+    spares = account.get("spares")
+    listed = (account.get("credential"), *(spares.values() if isinstance(spares, Table) else ()))
+    return (credential for credential in listed if isinstance(credential, Text) and credential)
+
+
+def _given(table: Tree | None, key: str) -> Sequence[Text]:
+    """The value of `key`, if there is one."""
+    value = table.get(key) if isinstance(table, Table) else None
+    return [value] if isinstance(value, Text) and value else []
+
+
+def _place(path: Path | str) -> str:
+    """The same for whatever leads to one file. A path that cannot be one is found elsewhere."""
+    with suppress(ValueError):
+        path = os.path.realpath(path)
+    return "/" + str(path).lstrip("/")  # POSIX lets two leading slashes mean something else; here they do not

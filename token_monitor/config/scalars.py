@@ -1,5 +1,6 @@
 """How one value is written. Each function takes the text and raises ValueError with what is allowed."""
 
+import os
 import re
 from decimal import Decimal
 from ipaddress import IPv6Address
@@ -104,9 +105,10 @@ def label(text: str) -> str:
 
 
 def file(text: str) -> Path:
-    """An absolute path: the working directory of a daemon is nothing to rely on."""
+    """An absolute path that is no folder: the working directory of a daemon is nothing to rely on."""
     path = Path(text)
-    if not path.is_absolute() or not path.name or "\0" in text:
+    named = text.rpartition("/")[2] not in ("", ".", "..") and "\0" not in text
+    if not path.is_absolute() or not named or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises
         raise ValueError("an absolute path of a file such as /shared/credential")
     return path
 
