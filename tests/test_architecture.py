@@ -65,7 +65,7 @@ THIRD_PARTY = {
     "publish": {"attrs"},
     "publisher": {"attrs", "structlog"},
     "worker": {"structlog"},
-    "delivery": {"structlog"},
+    "delivery": {"attrs", "structlog"},
     "level": {"attrs", "structlog"},
     "clock": set(),
     "watchdog": set(),

@@ -7,10 +7,11 @@ from support.delivering import CHANNEL, Crash, DeliveryBench
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason
-from token_monitor.delivery import EXPIRES_AFTER, PROBE_EVERY
+from token_monitor.delivery import EXPIRES_AFTER, HOPELESS_AFTER, OTHERS_PASSED, PROBE_EVERY
 from token_monitor.worker import LONGEST_BACKOFF
 
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
+WRONG = ChannelError(Scope.CHANNEL, "HTTP 404")
 
 
 def failing_for(*accounts: str, error: ChannelError = DOWN):
@@ -118,12 +119,132 @@ def test_a_refused_message_is_dead_and_the_next_goes_at_once() -> None:
 
 
 def test_a_channel_that_is_set_up_wrongly_keeps_everything_and_is_probed_every_five_minutes() -> None:
-    bench = DeliveryBench(lambda _message: ChannelError(Scope.CHANNEL, "HTTP 404"))
+    bench = DeliveryBench(lambda _message: WRONG)
     for number in range(20):
         bench.raise_alert(f"a{number}")
     bench.run(3 * PROBE_EVERY + 1)
-    assert len(bench.channel.attempts) == 4
+    assert len(bench.channel.attempts) == 20 + 3
     assert (bench.pending, bench.dead) == (20, 0)
+
+
+def test_new_alerts_do_not_put_the_probe_of_what_was_refused_off() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    bench.raise_alert("a")
+    bench.run(PROBE_EVERY - 10)
+    bench.raise_alert("b")
+    bench.run(11)
+    assert [alert.account for alert in bench.channel.attempts] == ["a", "b", "a"]
+
+
+def test_a_refused_message_holds_up_no_alert_of_another_subject() -> None:
+    bench = DeliveryBench(failing_for("poison", error=WRONG))
+    bench.raise_alert("poison")
+    bench.run(10)
+    urgent = bench.raise_alert("a")
+    bench.run()
+    assert bench.channel.arrived == [urgent]
+
+
+def test_a_refused_message_holds_up_nothing_that_an_outage_left_behind() -> None:
+    bench = DeliveryBench(lambda _message: DOWN)
+    for account in ("poison", "a", "b", "c"):
+        bench.raise_alert(account)
+    bench.run(600)
+    bench.channel.answer = failing_for("poison", error=WRONG)
+    bench.run(1.2 * LONGEST_BACKOFF)
+    assert {alert.account for alert in bench.channel.arrived} == {"a", "b", "c"}
+
+
+def test_a_failure_of_another_message_is_backed_off_as_ever_while_one_is_refused() -> None:
+    errors = {"poison": [WRONG] * 99, "a": [DOWN, DOWN]}
+
+    def answer(message: Message) -> ChannelError | None:
+        left = errors[message.alert.account]
+        return left.pop() if left else None
+
+    bench = DeliveryBench(answer)
+    bench.raise_alert("poison")
+    bench.run()
+    bench.raise_alert("a")
+    bench.run(1.2 + 2.4)
+    assert [alert.account for alert in bench.channel.attempts] == ["poison", "a", "a", "a", "poison"]
+
+
+def test_after_something_passed_what_was_refused_is_tried_again_at_once() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    bench.raise_alert("a")
+    bench.run(10)
+    bench.channel.answer = lambda _message: None
+    bench.raise_alert("b")
+    bench.run()
+    assert [alert.account for alert in bench.channel.arrived] == ["b", "a"]
+
+
+def test_what_a_wrong_channel_refused_is_held_up_by_none_that_is_still_refused_when_it_is_mended() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    for account in ("poison", "a"):
+        bench.raise_alert(account)
+        bench.run(1)
+    bench.channel.answer = failing_for("poison", error=WRONG)
+    bench.raise_alert("b")
+    bench.run()
+    assert [alert.account for alert in bench.channel.arrived] == ["b", "a"]
+
+
+def test_what_failed_otherwise_since_it_was_refused_is_held_up_by_no_refusal_of_another() -> None:
+    answers = [WRONG, DOWN, WRONG]
+    bench = DeliveryBench(lambda _message: answers.pop(0) if answers else None)
+    bench.raise_alert("a")
+    bench.run(PROBE_EVERY)
+    bench.raise_alert("poison")
+    bench.run(2)
+    assert [alert.account for alert in bench.channel.attempts] == ["a", "a", "poison", "a", "poison"]
+
+
+def test_every_rest_lasts_five_minutes_however_soon_the_next_begins() -> None:
+    bench = DeliveryBench(failing_for("poison", error=WRONG))
+    bench.raise_alert("poison")
+    bench.run(PROBE_EVERY - 1)
+    bench.raise_alert("a")
+    bench.run(PROBE_EVERY - 1)
+    assert [alert.account for alert in bench.channel.attempts] == ["poison", "a", "poison"]
+
+
+def test_a_message_that_is_refused_while_others_pass_is_given_up() -> None:
+    bench = DeliveryBench(failing_for("poison", error=WRONG))
+    bench.raise_alert("poison")
+    for number in range(HOPELESS_AFTER + OTHERS_PASSED):
+        assert bench.dead == 0, number
+        bench.run(3599)
+        bench.raise_alert(f"other {number}")
+    bench.run(3599)
+    assert (bench.pending, bench.dead) == (0, 1)
+    assert len(bench.channel.arrived) == HOPELESS_AFTER + OTHERS_PASSED
+
+
+def test_what_only_a_wrong_channel_refused_is_not_given_up_when_it_is_mended() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    for number in range(6):
+        bench.raise_alert(f"a{number}")
+    for _ in range(2 * HOPELESS_AFTER):
+        bench.restart()
+        bench.run(3600)
+    answers = [None, None, None, None, WRONG]
+    bench.channel.answer = lambda _message: answers.pop(0) if answers else None
+    bench.run(3600)
+    assert (bench.pending, bench.dead) == (0, 0)
+
+
+def test_a_refusal_that_asks_for_a_pause_holds_every_alert_as_long() -> None:
+    bench = DeliveryBench(failing_for("a", error=ChannelError(Scope.CHANNEL, "HTTP 403", retry_after=600)))
+    bench.raise_alert("a")
+    bench.run(10)
+    bench.raise_alert("b")
+    bench.run(580)
+    bench.restart()
+    assert len(bench.channel.attempts) == 1
+    bench.run(11)
+    assert [alert.account for alert in bench.channel.arrived] == ["b"]
 
 
 def test_what_is_older_than_a_week_is_dead_after_one_more_attempt() -> None:

@@ -6,10 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.delivering import Crash, DeliveryBench
+from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.words import Reason
+from token_monitor.delivery import PROBE_EVERY
+from token_monitor.worker import LONGEST_BACKOFF
 
 ANSWERS = {
     "ok": lambda: None,
@@ -78,6 +81,82 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
     for subject in {alert.subject for alert in bench.raised}:
         raised = [alert.id for alert in bench.raised if alert.subject == subject]
         assert [line for line in dict.fromkeys(arrived) if line in raised] == raised
+
+
+accounts = st.sampled_from(["poison 1", "poison 2", "a", "b", "c"])
+incidents = st.lists(
+    st.one_of(
+        st.tuples(st.just("raise"), accounts),
+        st.tuples(st.just("outage"), st.sampled_from([5.0, 90.0, 1000.0])),
+        st.tuples(st.just("pass"), st.sampled_from([1.0, 299.0, 400.0])),
+        st.tuples(st.just("restart"), st.none()),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(incidents)
+def test_what_one_subject_is_refused_for_delays_no_other_by_more_than_an_attempt(history: list) -> None:
+    bench = DeliveryBench(refuse_poison)
+    for event, given_ in history:
+        match event:
+            case "raise":
+                bench.raise_alert(given_)
+                bench.run()
+            case "outage":
+                bench.channel.answer = lambda _message: ChannelError(Scope.RETRY, "refused")
+                bench.run(given_)
+                bench.channel.answer = refuse_poison
+                bench.run(1.2 * LONGEST_BACKOFF)
+            case "pass":
+                bench.run(given_)
+            case "restart":
+                bench.restart()
+                bench.run()
+        assert set(sound(bench.raised)) <= set(bench.channel.arrived)
+    assert len(bench.channel.arrived) == len(set(bench.channel.arrived))
+    for account in "abc":
+        assert of(account, bench.channel.arrived) == of(account, bench.raised)
+
+
+def refuse_poison(message: Message) -> ChannelError | None:
+    return ChannelError(Scope.CHANNEL, "HTTP 404") if message.alert.account.startswith("poison") else None
+
+
+def sound(alerts: list[Alert]) -> list[Alert]:
+    return [alert for alert in alerts if not alert.account.startswith("poison")]
+
+
+def of(account: str, alerts: list[Alert]) -> list[str]:
+    return [alert.id for alert in alerts if alert.account == account]
+
+
+@settings(max_examples=200, deadline=None)
+@given(incidents)
+def test_while_all_is_refused_each_alert_costs_one_attempt_beside_the_probes_and_none_is_lost(history: list) -> None:
+    bench = DeliveryBench(lambda _message: ChannelError(Scope.CHANNEL, "HTTP 401"))
+    begun = bench.clock.steady
+    restarts = 0
+    for event, given_ in history:
+        match event:
+            case "raise":
+                bench.raise_alert(given_)
+                bench.run()
+            case "restart":
+                restarts += 1
+                bench.restart()
+                bench.run()
+            case _:
+                bench.run(given_)
+    probes = (bench.clock.steady - begun) / PROBE_EVERY
+    assert len(bench.channel.attempts) <= len(bench.raised) * (1 + restarts) + probes
+    assert (bench.pending, bench.dead) == (len(bench.raised), 0)
+    bench.channel.answer = lambda _message: None
+    bench.run(PROBE_EVERY)
+    assert set(bench.channel.arrived) == set(bench.raised)
+    assert bench.dead == 0
 
 
 def run_through_crashes(bench: DeliveryBench, seconds: float) -> None:

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from attrs import evolve
 
 from token_monitor.core.alert import Alert
 from token_monitor.core.errors import ChannelError, Scope
@@ -49,15 +50,17 @@ class ChannelWorker(Worker):
         self._people = channel if isinstance(channel, GroupChannel) else None
         self._failures = 0
         self._resume_at = outbox.held_until(name)
+        self._refused: set[int] = set()  # rows that the receiver refused since it last took one
+        self._probe_at = 0.0
 
     def step(self) -> float | None:
         """Make one attempt, if one is due. Returns the seconds to wait before the next; None: nothing is owed."""
         now = self._time()
         if now < self._resume_at:
             return self._resume_at - now
-        delivery = self._next()
+        delivery = self._next(now)
         if delivery is None:
-            return None
+            return self._probe_at - now if now < self._probe_at else None
         if delivery.members and not self._fits(delivery.message):
             self._outbox.dissolve(delivery)  # the settings are others than at its first attempt
             return 0.0
@@ -72,18 +75,21 @@ class ChannelWorker(Worker):
             return max(0.0, self._resume_at - self._time())
         self._outbox.sent(delivery, self._time())
         self._failures = 0
+        self._refused.clear()
+        self._probe_at = 0.0
         self._telemetry.delivered(self.name, "sent")
         log.debug("Alert delivered", channel=self.name, alert_id=delivery.message.id, answer=answer)
         return 0.0
 
-    def _next(self) -> Delivery | None:
+    def _next(self, steady: float) -> Delivery | None:
         now = self._clock.now()
         began = None if self._quiet is None else self._quiet.since(now.wall)
         quiet_since = None if began is None else now.steady - (now.wall - began).total_seconds()
-        if self._people is None:
-            return self._outbox.next_delivery(self.name, None, quiet_since)
-        compose = partial(fitting, fits=self._fits, held=self._held if began is None else never_held)
-        return self._outbox.next_delivery(self.name, compose, quiet_since)
+        compose = None
+        if self._people is not None:
+            compose = partial(fitting, fits=self._fits, held=self._held if began is None else never_held)
+        waiting = self._refused if steady < self._probe_at else ()  # others go on: perhaps it is the message
+        return self._outbox.next_delivery(self.name, compose, quiet_since, waiting)
 
     def _fits(self, message: Message) -> bool:
         """A fault over one alert must not hold up the others: it then goes alone."""
@@ -106,7 +112,7 @@ class ChannelWorker(Worker):
 
     def _not_yet(self, delivery: Delivery, now: float) -> float:
         """Seconds for which the pace forbids the attempt, or for which others may still join it."""
-        gather = 0.0 if delivery.attempted or self._people is None else delivery.created + GATHER - now
+        gather = 0.0 if delivery.attempted_at is not None or self._people is None else delivery.created + GATHER - now
         return max(gather, 0.0 if self._pacer is None else self._pacer.wait(now))
 
     def _send(self, delivery: Delivery) -> str:
@@ -117,12 +123,10 @@ class ChannelWorker(Worker):
     def _failed(self, delivery: Delivery, error: ChannelError) -> None:
         now = self._time()
         self._telemetry.delivered(self.name, error.scope.value)
-        hopeless_since = delivery.hopeless_since
-        if hopeless_since is None and error.scope is Scope.RETRY and delivery.failures + 1 >= HOPELESS_AFTER:
-            hopeless_since = now
         why = self._verdict(delivery, error, now)
+        delivery = self._counted(delivery, error, now)
         if why is not None and delivery.members:
-            self._outbox.failed(delivery, error, None, now)
+            self._outbox.failed(delivery, error, now)
             self._outbox.dissolve(delivery)  # one of them may be the cause; the others must not die of it
         elif why is not None:
             self._outbox.bury(delivery, error, why, now)
@@ -130,8 +134,23 @@ class ChannelWorker(Worker):
                 "Alert not delivered", channel=self.name, alert_id=delivery.message.id, error=error.reason, why=why
             )
         else:
-            self._outbox.failed(delivery, error, hopeless_since, now)
+            self._outbox.failed(delivery, error, now)
+        rows = {part.row for part in delivery.parts}
+        self._refused -= rows
+        if error.scope is Scope.CHANNEL and why is None:
+            self._refused |= rows
         self._back_off(error, now)
+
+    def _counted(self, delivery: Delivery, error: ChannelError, now: float) -> Delivery:
+        """With one failure more (rule O2). A refusal of scope `channel` counts only if others passed in between."""
+        before = delivery.attempted_at
+        if error.scope is Scope.MESSAGE:
+            return delivery
+        if error.scope is Scope.CHANNEL and (before is None or not self._outbox.passed_since(delivery, before)):
+            return delivery
+        failures = delivery.failures + 1
+        hopeless = delivery.hopeless_since is None and failures >= HOPELESS_AFTER
+        return evolve(delivery, failures=failures, hopeless_since=now if hopeless else delivery.hopeless_since)
 
     def _verdict(self, delivery: Delivery, error: ChannelError, now: float) -> str | None:
         """Why the delivery is given up; None: it is not."""
@@ -147,15 +166,17 @@ class ChannelWorker(Worker):
     def _back_off(self, error: ChannelError, now: float) -> None:
         if error.scope is Scope.MESSAGE:
             return
-        if error.scope is Scope.CHANNEL:
-            wait = PROBE_EVERY
-        else:
+        wait = 0.0
+        if error.scope is Scope.RETRY:
             wait = back_off(self._failures)
             self._failures += 1
+        elif now >= self._probe_at:  # what else is refused meanwhile puts the probe off no further
+            self._probe_at = now + PROBE_EVERY
         if error.retry_after is not None:
             wait = max(wait, error.retry_after)
             self._outbox.hold(self.name, now + wait)
         self._resume_at = now + wait
+        seconds = wait if error.scope is Scope.RETRY else max(wait, self._probe_at - now)
         log.warning(
-            "Alert delivery failed, trying again", channel=self.name, error=error.reason, seconds=round(wait, 1)
+            "Alert delivery failed, trying again", channel=self.name, error=error.reason, seconds=round(seconds, 1)
         )

@@ -19,6 +19,7 @@ from token_monitor.core.judge import Subject, SubjectState
 from token_monitor.core.message import Backlog, Delivery
 from token_monitor.core.ports import Change
 from token_monitor.core.words import Kind, Reason, Why
+from token_monitor.stores import failovers
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
 
 
@@ -147,7 +148,7 @@ def test_a_delivery_is_owed_until_it_is_acknowledged(store: MonitorDb) -> None:
     delivery = owed(store)
     store.begin(delivery, 2.0)
     assert names([owed(store)]) == ["e1-1"]
-    store.failed(delivery, BUSY, None, 3.0)
+    store.failed(delivery, BUSY, 3.0)
     assert names([owed(store)]) == ["e1-1"]
     store.begin(delivery, 4.0)
     store.sent(delivery, 5.0)
@@ -160,7 +161,7 @@ def test_attempts_are_remembered_by_channel_whatever_came_of_them(store: Monitor
     outcomes: list[Callable[[Delivery, float], None]] = [
         store.sent,
         lambda delivery, now: store.bury(delivery, BUSY, "given up", now),
-        lambda delivery, now: store.failed(delivery, BUSY, None, now),
+        lambda delivery, now: store.failed(delivery, BUSY, now),
         lambda _delivery, _now: None,
     ]
     for number, outcome in enumerate(outcomes):
@@ -177,7 +178,7 @@ def test_messages_of_one_subject_leave_in_order_even_after_a_failure(store: Moni
     store.commit(owing(message("e1-1"), message("e1-2", Reason.ESCALATED), message("e1-3", Reason.RECOVERED)), 1.0)
     first = owed(store)
     store.begin(first, 2.0)
-    store.failed(first, BUSY, None, 2.0)
+    store.failed(first, BUSY, 2.0)
     assert drain(store) == ["e1-1", "e1-2", "e1-3"]
 
 
@@ -189,7 +190,7 @@ def test_the_head_attempted_least_recently_is_next(store: MonitorDb) -> None:
         delivery = owed(store)
         order.append(delivery.message.alert.id)
         store.begin(delivery, second)
-        store.failed(delivery, BUSY, None, second)
+        store.failed(delivery, BUSY, second)
     assert order == ["a-1", "b-1", "c-1"] * 2
     store.sent(owed(store), 9.0)
     assert names([owed(store)]) == ["a-2"], "never attempted, so before b and c"
@@ -204,20 +205,32 @@ def test_a_buried_delivery_lets_the_next_of_its_subject_through(store: MonitorDb
     assert store.backlogs()["ops"].dead == 1
 
 
-def test_only_retryable_failures_count_against_a_delivery(store: MonitorDb) -> None:
+def test_what_counts_against_a_delivery_is_remembered_with_its_failure(store: MonitorDb) -> None:
     store.commit(owing(message("e1-1")), 1.0)
-    for error in (BUSY, BAD_TOKEN, BROKEN):
-        delivery = owed(store)
-        store.begin(delivery, 2.0)
-        store.failed(delivery, error, 42.0, 2.0)
-    assert (owed(store).failures, owed(store).hopeless_since) == (2, 42.0)
+    delivery = owed(store)
+    assert (delivery.failures, delivery.hopeless_since, delivery.attempted_at) == (0, None, None)
+    store.begin(delivery, 2.0)
+    store.failed(evolve(delivery, failures=2, hopeless_since=42.0), BUSY, 3.0)
+    assert (owed(store).failures, owed(store).hopeless_since, owed(store).attempted_at) == (2, 42.0, 2.0)
+
+
+def test_refused_heads_are_left_out_with_all_that_waits_behind_them(store: MonitorDb) -> None:
+    store.commit(owing(*(message(f"{name}-1", subject=f"{name}/balance") for name in "abc")), 1.0)
+    store.commit(owing(message("a-2", Reason.ESCALATED, "a/balance")), 1.5)
+    first = owed(store)
+    store.begin(first, 2.0)
+    store.failed(first, BAD_TOKEN, 2.0)
+    found = store.next_delivery("ops", refused={first.row})
+    assert found is not None
+    assert names([found]) == ["b-1"]
+    assert store.next_delivery("ops", refused={first.row, first.row + 1, first.row + 2}) is None
 
 
 def test_what_passed_since_counts_other_subjects_of_the_channel_only(store: MonitorDb) -> None:
     store.commit(owing(message("a-1", subject="a/balance"), to=["ops", "bus"]), 1.0)
     stuck = owed(store)
     store.begin(stuck, 2.0)
-    store.failed(stuck, BUSY, 10.0, 2.0)
+    store.failed(stuck, BUSY, 2.0)
     for second, name in ((9.0, "b"), (11.0, "c"), (12.0, "d")):
         store.commit(owing(message(f"{name}-1", subject=f"{name}/balance")), second)
         delivery = owed(store)
@@ -301,7 +314,7 @@ def test_the_end_of_an_episode_that_was_given_up_is_told_only_if_it_may_have_arr
     for error in earlier:
         store.begin(owed(store), 2.0)
         if error is not None:
-            store.failed(owed(store), error, None, 2.0)
+            store.failed(owed(store), error, 2.0)
     store.begin(owed(store), 2.0)
     assert last is not None
     store.bury(owed(store), last, "poison", 2.0)
@@ -331,7 +344,7 @@ def test_the_backlog_counts_what_is_pending_and_dead_and_names_the_last_error(st
     store.bury(first, REFUSED, "refused", 2.0)
     second = owed(store)
     store.begin(second, 3.0)
-    store.failed(second, BUSY, None, 3.0)
+    store.failed(second, BUSY, 3.0)
     assert store.backlogs()["ops"] == Backlog(pending=2, dead=1, last_error="HTTP 503")
     drain(store)
     assert store.backlogs()["ops"] == Backlog(pending=0, dead=1, last_error=None)
@@ -478,11 +491,17 @@ def test_every_switch_is_in_the_audit_the_newest_first_and_once(store: MonitorDb
     assert len(store.switches(10)) == 3
 
 
-def test_the_audit_keeps_the_newest_thousand(store: MonitorDb) -> None:
+def test_the_audit_keeps_thousands_and_never_grows_without_end(
+    store: MonitorDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(1010):
         store.commit(Change("facefusion", switch=a_switch(number)), 1.0)
+    assert len(store.switches(2000)) == 1010
+    monkeypatch.setattr(failovers, "SWITCHES_KEPT", 10)
+    for number in (1010, 1011):
+        store.commit(Change("facefusion", switch=a_switch(number)), 1.0)
     kept = store.switches(2000)
-    assert (len(kept), kept[-1]) == (1000, a_switch(10))
+    assert (len(kept), kept[-1]) == (10, a_switch(1002))
 
 
 def test_the_credentials_of_an_account_are_forgotten_with_it(store: MonitorDb) -> None:

@@ -1,6 +1,6 @@
 """The outbox against a naive model of rules O1 to O6: a list that is searched from the beginning (property P5)."""
 
-from attrs import define, field
+from attrs import define, evolve, field
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -85,18 +85,26 @@ class OutboxMachine(RuleBasedStateMachine):
             return
         row.ambiguous |= error.ambiguous
         row.failures += error.scope is Scope.RETRY
+        delivery = evolve(delivery, failures=row.failures)
         if outcome == "dead":
             self.store.bury(delivery, error, "given up", self.now)
             row.fate = "dead"
         else:
-            self.store.failed(delivery, error, None, self.now)
+            self.store.failed(delivery, error, self.now)
 
     @invariant()
     def the_next_of_each_channel_is_that_of_the_model(self) -> None:
         for channel in CHANNELS:
             row, delivery = self.next_row(channel), self.store.next_delivery(channel)
-            found = delivery and (delivery.message, delivery.failures)
-            assert found == (row and (row.message, row.failures))
+            found = delivery and (delivery.message, delivery.failures, delivery.attempted_at)
+            assert found == (row and (row.message, row.failures, row.attempted_at))
+
+    @invariant()
+    def without_what_was_refused_it_is_that_of_the_model_too(self) -> None:
+        for channel in CHANNELS:
+            if head := self.store.next_delivery(channel):
+                row, delivery = self.next_row(channel, but=1), self.store.next_delivery(channel, refused={head.row})
+                assert (delivery and delivery.message) == (row and row.message)
 
     @invariant()
     def the_backlogs_are_those_of_the_model(self) -> None:
@@ -120,11 +128,13 @@ class OutboxMachine(RuleBasedStateMachine):
     def pending(self, channel: str) -> list[Owed]:
         return [row for row in self.rows if row.channel == channel and row.fate == "pending"]
 
-    def next_row(self, channel: str) -> Owed | None:
+    def next_row(self, channel: str, but: int = 0) -> Owed | None:
+        """The next after `but` others."""
         heads: dict[str, Owed] = {}
         for row in self.pending(channel):
             heads.setdefault(row.message.alert.subject, row)
-        return min(heads.values(), key=lambda row: (row.attempted_at or 0.0, self.rows.index(row)), default=None)
+        order = sorted(heads.values(), key=lambda row: (row.attempted_at or 0.0, self.rows.index(row)))
+        return order[but] if len(order) > but else None
 
 
 TestOutbox = OutboxMachine.TestCase

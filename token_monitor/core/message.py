@@ -32,7 +32,7 @@ class Delivery:
 
     failures: refused or unanswered attempts that count against it (rule O2).
     hopeless_since: when it had failed so often that it may be given up; None before.
-    attempted: it was tried before, so that what it holds is fixed.
+    attempted_at: when it was last tried; what it holds is fixed then. None: never.
     members: of a group, each by itself; the rest then speaks of the group.
     """
 
@@ -42,7 +42,7 @@ class Delivery:
     created: float
     failures: int = 0
     hopeless_since: float | None = None
-    attempted: bool = False
+    attempted_at: float | None = None
     members: "Sequence[Delivery]" = ()
 
     @property

@@ -1,6 +1,6 @@
 """What the core asks of the world. Adapters implement these; the wiring is in `app`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
@@ -149,7 +149,11 @@ class Outbox(Protocol):
     """The deliveries owed. Times are steady seconds."""
 
     def next_delivery(
-        self, channel: str, compose: Compose | None = None, quiet_since: float | None = None
+        self,
+        channel: str,
+        compose: Compose | None = None,
+        quiet_since: float | None = None,
+        refused: Collection[int] = (),
     ) -> Delivery | None:
         """Of the oldest pending deliveries of each subject, the one attempted least recently.
 
@@ -157,6 +161,7 @@ class Outbox(Protocol):
             What was attempted together stays so.
         quiet_since: quiet hours began then; only subjects with something critical pass, and those whose episode was
             told since and has ended.
+        refused: rows whose turn it is not.
         """
         ...
 
@@ -172,8 +177,8 @@ class Outbox(Protocol):
         """Record the acknowledgement."""
         ...
 
-    def failed(self, delivery: Delivery, error: ChannelError, hopeless_since: float | None, now: float) -> None:
-        """Record a failed attempt; the delivery stays pending."""
+    def failed(self, delivery: Delivery, error: ChannelError, now: float) -> None:
+        """Record a failed attempt, and the `failures` and `hopeless_since` of `delivery`; it stays pending."""
         ...
 
     def bury(self, delivery: Delivery, error: ChannelError, why: str, now: float) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -118,27 +118,31 @@ class MonitorDb:
     # Outbox
 
     def next_delivery(
-        self, channel: str, compose: Compose | None = None, quiet_since: float | None = None
+        self,
+        channel: str,
+        compose: Compose | None = None,
+        quiet_since: float | None = None,
+        refused: Collection[int] = (),
     ) -> Delivery | None:
         """See `core.ports.Outbox`. A row that cannot be read is given up, with a line."""
         most = 1 if compose is None else MOST_TOGETHER
-        while rows := self._database.read(lambda db: outbox.pick(db, channel, most, quiet_since)):
+        while rows := self._database.read(lambda db: outbox.pick(db, channel, most, quiet_since, refused)):
             parts = [part for row in rows if (part := self._delivery(channel, row)) is not None]
             if len(parts) < len(rows):
                 continue
-            if compose is None or parts[0].attempted:
+            if compose is None or parts[0].attempted_at is not None:
                 return together(parts, rows[0][-1])
             return compose(parts)
         return None
 
     def _delivery(self, channel: str, row: outbox.Row) -> Delivery | None:
-        number, text, created, failures, hopeless_since, attempted, _ = row
+        number, text, created, failures, hopeless_since, attempted_at, _ = row
         try:
             message = decode_message(text)
         except UnreadableError as error:
             self._give_up(row, channel, error)
             return None
-        return Delivery(number, channel, message, created, failures, hopeless_since, bool(attempted))
+        return Delivery(number, channel, message, created, failures, hopeless_since, attempted_at)
 
     def begin(self, delivery: Delivery, now: float) -> bool:
         """Record that an attempt starts, before it does; False if part of it is owed no longer."""
@@ -157,15 +161,15 @@ class MonitorDb:
 
         self._write(work, now)
 
-    def failed(self, delivery: Delivery, error: ChannelError, hopeless_since: float | None, now: float) -> None:
-        """Record a failed attempt; the delivery stays pending."""
-        self._write(lambda db: outbox.failed(db, delivery, error, hopeless_since), now)
+    def failed(self, delivery: Delivery, error: ChannelError, now: float) -> None:
+        """Record a failed attempt, and the `failures` and `hopeless_since` of `delivery`; it stays pending."""
+        self._write(lambda db: outbox.failed(db, delivery, error), now)
 
     def bury(self, delivery: Delivery, error: ChannelError, why: str, now: float) -> None:
         """Record a failed attempt that was the last."""
 
         def work(db: sqlite3.Connection) -> None:
-            outbox.failed(db, delivery, error, delivery.hopeless_since)
+            outbox.failed(db, delivery, error)
             outbox.settle(db, delivery, Fate.DEAD, why, now)
 
         self._write(work, now)

@@ -5,17 +5,18 @@ can never settle another alert that came to have the same number.
 """
 
 import sqlite3
+from collections.abc import Collection
 from typing import Final
 
-from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.errors import ChannelError
 from token_monitor.core.message import Delivery, Fate, Message
 from token_monitor.core.words import Reason
 from token_monitor.stores.codec import encode_message
 
-Row = tuple[int, str, float, int, float | None, int, str | None]
-"""row, message, created, failures, hopeless since, whether attempted, group."""
+Row = tuple[int, str, float, int, float | None, float | None, str | None]
+"""row, message, created, failures, hopeless since, attempted at, group."""
 
-_ROW: Final = "row, message, created, failures, hopeless_since, attempted_at IS NOT NULL, batch"
+_ROW: Final = "row, message, created, failures, hopeless_since, attempted_at, batch"
 
 _CLOSING: Final = ", ".join(f"'{reason.value}'" for reason in Reason if reason.closes)
 
@@ -85,22 +86,27 @@ def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
     return row.fetchone() is not None
 
 
-def pick(db: sqlite3.Connection, channel: str, most: int, quiet_since: float | None) -> list[Row]:
-    """The rows of the next delivery: what was attempted together, else a head and, `most` in all, what may join it."""
+def pick(
+    db: sqlite3.Connection, channel: str, most: int, quiet_since: float | None, refused: Collection[int] = ()
+) -> list[Row]:
+    """The rows of the next delivery: what was attempted together, else a head and, `most` in all, what may join it.
+
+    refused: heads that are left out.
+    """
     given = {"channel": channel, "since": quiet_since, "most": most}
     head = db.execute(
         f"SELECT {_ROW}, alone FROM outbox AS mine WHERE channel = :channel AND head = 1 AND {_AWAKE}"  # noqa: S608
-        " ORDER BY attempted_at, row LIMIT 1",
+        f" AND row NOT IN ({', '.join(map(str, refused))}) ORDER BY attempted_at, row LIMIT 1",
         given,
     ).fetchone()
     if head is None:
         return []
     *row, alone = head
-    attempted, group = row[5:]
+    attempted_at, group = row[5:]
     if group is not None:
         together = f"SELECT {_ROW} FROM outbox WHERE channel = ? AND fate = 'pending' AND batch = ? ORDER BY row"  # noqa: S608
         return db.execute(together, (channel, group)).fetchall()
-    if most == 1 or attempted or alone:
+    if most == 1 or attempted_at is not None or alone:
         return [tuple(row)]
     return db.execute(
         f"SELECT {_ROW} FROM outbox AS mine WHERE channel = :channel AND fate = 'pending'"  # noqa: S608
@@ -128,12 +134,15 @@ def begin(db: sqlite3.Connection, delivery: Delivery, now: float) -> bool:
     return True
 
 
-def failed(db: sqlite3.Connection, delivery: Delivery, error: ChannelError, hopeless_since: float | None) -> None:
-    """Record what came of an attempt, and why, for the channel. Only a `retry` counts against it (rule O2)."""
+def failed(db: sqlite3.Connection, delivery: Delivery, error: ChannelError) -> None:
+    """Record what came of an attempt, and why, for the channel."""
     db.executemany(
-        "UPDATE outbox SET failures = failures + ?, hopeless_since = ?, ambiguous = ambiguous OR ?, attempting = 0"  # noqa: S608
+        "UPDATE outbox SET failures = ?, hopeless_since = ?, ambiguous = ambiguous OR ?, attempting = 0"  # noqa: S608
         f" WHERE {_OWED}",
-        [(error.scope is Scope.RETRY, hopeless_since, error.ambiguous, *_identity(part)) for part in delivery.parts],
+        [
+            (delivery.failures, delivery.hopeless_since, error.ambiguous, *_identity(part))
+            for part in delivery.parts
+        ],
     )
     record_error(db, delivery.channel, error.reason)
 
