@@ -21,6 +21,7 @@ from support.messages import low
 from support.tools import make_tools
 from token_monitor.channels.email import Email, EmailChannel, Security
 from token_monitor.channels.recipients import PATIENCE, Recipients
+from token_monitor.channels.smtp import Session
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox
 from token_monitor.core.secret import Secret
@@ -176,6 +177,7 @@ def test_a_server_that_wants_a_login_is_the_fault_of_a_channel_without_one(autho
         ("DATA", "451 Later", Scope.RETRY, "451: it asks to try again later"),
         ("DATA", "421 4.3.2 Closing", Scope.RETRY, "421 4.3.2: it asks to try again later"),
         ("DATA", "554 5.7.1 Spam", Scope.MESSAGE, "554 5.7.1: it refuses the message"),
+        ("DATA", "503 5.5.1 RCPT first", Scope.CHANNEL, "503 5.5.1: it expects no message; check to"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_what_it_means_for_the_next_message(command: str, answer: str, scope: Scope, hint: str) -> None:
@@ -256,6 +258,24 @@ def test_a_refusal_that_becomes_one_for_good_is_logged_and_the_others_are_not_as
         assert sender.send(low()).endswith("it refused night@example.com (550)")
         assert received(server) == [["ops@example.com"]]
     assert len(logged) == 1
+
+
+def test_an_address_that_is_given_twice_is_one_recipient_and_waits_for_a_greylist_as_one() -> None:
+    again = [OPS, Mailbox("ops@EXAMPLE.com", "Ops"), Mailbox("Ops@example.com"), NIGHT, OPS]
+    with MailServer(RCPT="450 4.2.0 Greylisted") as server:
+        sender = channel(server, to=again)
+        assert refusal(sender).scope is Scope.RETRY
+        server.answers.clear()
+        sender.send(low())
+        assert received(server) == [["ops@example.com", "Ops@example.com", "night@example.com"]]
+
+
+def test_a_session_hands_no_mail_over_that_nobody_takes() -> None:
+    with MailServer(RCPT="450 4.2.0 Greylisted") as server:
+        session = Session("127.0.0.1", 5.0, make_tools().addresses)
+        session.open(server.port, None)
+        assert session.deliver("a@b.c", ["ops@example.com"] * 2, b"mail").keys() == {"ops@example.com"}
+        session.close()
 
 
 def test_who_has_what_is_remembered_of_the_latest_messages_only() -> None:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from token_monitor.channels.recipients import Recipients
+from token_monitor.channels.recipients import Recipients, distinct
 from token_monitor.channels.smtp import Code, RefusedError, Session, Step
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox, compose
@@ -54,7 +54,7 @@ class Email:
 
     host: str
     sender: Mailbox
-    to: Sequence[Mailbox]
+    to: Sequence[Mailbox] = field(converter=distinct)
     security: Security = Security.STARTTLS
     port: int | None = None
     username: str | None = None
@@ -163,6 +163,8 @@ class EmailChannel:
             return ChannelError(Scope.RETRY, f"{self._server} answered {code}: it asks to try again later")
         if step is Step.SENDER and code.number == 552:  # RFC 1870, 6.2
             return ChannelError(Scope.MESSAGE, f"{self._server} answered {code}: it finds the message too large")
+        if step is Step.MESSAGE and code.number == 503:  # a bad sequence of commands (RFC 5321, 4.2.3)
+            return ChannelError(Scope.CHANNEL, f"{self._server} answered {code}: it expects no message; check to")
         scope = Scope.MESSAGE if step is Step.MESSAGE else Scope.CHANNEL
         return ChannelError(scope, f"{self._server} answered {code}: {_HINTS[step]}")
 

@@ -10,6 +10,15 @@ PATIENCE: Final = 900.0  # greylisting lasts some minutes; a mailbox that is ful
 _REMEMBERED: Final = 256
 
 
+def distinct(to: Sequence[Mailbox]) -> Sequence[Mailbox]:
+    """The first of each address; the case of a domain means nothing (RFC 5321, 2.4)."""
+    found: dict[tuple[str, str], Mailbox] = {}
+    for mailbox in to:
+        name = mailbox.address.removesuffix(mailbox.domain)
+        found.setdefault((name, mailbox.domain.lower()), mailbox)
+    return tuple(found.values())
+
+
 class Recipients:
     """Kept in memory: after a restart a message on its way goes to all of them again. Times are steady seconds."""
 

@@ -124,11 +124,14 @@ class Session(smtplib.SMTP):
         """Hand `mail` over, unless every recipient is refused; those that are."""
         self._accepted(Step.SENDER, self.mail(sender, [f"size={len(mail)}"] if self.has_extn("size") else []))
         refused: dict[str, Code] = {}
-        for address in to:
+        accepted = False
+        for address in dict.fromkeys(to):
             number, text = self.rcpt(address)
-            if number not in (250, 251):
+            if number in (250, 251):
+                accepted = True
+            else:
                 refused[address] = Code.of(number, text)
-        if len(refused) == len(to):
+        if not accepted:
             return refused
         try:
             self._accepted(Step.MESSAGE, self.data(mail))
