@@ -27,6 +27,11 @@ def loaded(folder: Path, channel: str) -> Settings:
         (f"{ALERTMANAGER}, {HOURS}", "quiet_hours at an alertmanager; its own time intervals and silences"),
         (f"{ALERTMANAGER}, send_resolved: false", "send_resolved: false at an alertmanager; that of its receivers"),
         (f"{TICKETS}, send_resolved: false", "close with send_resolved: false; one of the two"),
+        (
+            "type: webhook, url: https://h.example/x, states: [low], levels: [critical]",
+            "levels critical with states low, which no alert has; low is a warning, every other state critical; "
+            "visibility is an error, of state critical",
+        ),
     ],
 )  # fmt: skip
 def test_an_option_without_effect_is_refused(tmp_path: Path, channel: str, line: str) -> None:

@@ -1,10 +1,12 @@
 """Which alerts a channel takes, and when."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from support.messages import low
+from token_monitor.core.alert import ANNOUNCED, level
 from token_monitor.core.routing import QuietHours, Route, Zone, ZonedTime
 from token_monitor.core.words import Kind, Level, State
 
@@ -76,3 +78,27 @@ def test_a_route_takes_by_kind_by_level_and_by_state_and_everything_by_default()
 def test_a_channel_cannot_be_for_test_alerts_only() -> None:
     with pytest.raises(ValueError, match="kinds with test"):
         Route(frozenset({Kind.TEST}))
+
+
+@pytest.mark.parametrize(
+    ("route", "found"),
+    [
+        ({"levels": {Level.CRITICAL}, "states": {State.LOW}}, "levels critical with states low"),
+        ({"levels": {Level.INFO}}, "levels info"),
+        ({"states": {State.OK, State.UNKNOWN}}, "states ok, unknown"),
+        ({"kinds": {Kind.VISIBILITY}, "levels": {Level.CRITICAL}}, "kinds visibility with levels critical"),
+        ({"kinds": {Kind.CREDENTIAL}, "states": {State.ARREARS}}, "kinds credential with states arrears"),
+    ],
+)
+def test_a_route_that_no_alert_can_take_is_refused(route: dict[str, set[Any]], found: str) -> None:
+    with pytest.raises(ValueError, match=f"^{found}, which no alert has; low is a warning, every other state critical"):
+        Route(**{name: frozenset(values) for name, values in route.items()})
+
+
+def test_what_a_refused_route_says_of_the_levels_is_so() -> None:
+    assert {(kind, state) for kind, state in ANNOUNCED if level(kind, state) is Level.WARNING} == {
+        (kind, State.LOW) for kind in (Kind.ACCOUNT, Kind.CREDENTIAL)
+    }
+    assert {(kind, state) for kind, state in ANNOUNCED if level(kind, state) is Level.ERROR} == {
+        (Kind.VISIBILITY, State.CRITICAL)
+    }

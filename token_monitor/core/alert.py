@@ -29,6 +29,9 @@ _HEADLINES: Final = {
     (Kind.TEST, State.OK): "Test alert",
 }
 
+ANNOUNCED: Final = tuple((kind, state) for kind, state in _HEADLINES if state.rank)
+"""What alerts that do not close an episode are about."""
+
 
 @frozen
 class Measured:
@@ -84,7 +87,7 @@ class Alert:
     def level(self) -> Level:
         if self.reason.closes or self.kind is Kind.TEST:
             return Level.INFO
-        return Level.ERROR if self.kind is Kind.VISIBILITY else _LEVELS[self.state]
+        return level(self.kind, self.state)
 
     @property
     def headline(self) -> str:
@@ -119,6 +122,11 @@ class Alert:
                 "runway_seconds": self.measured.runway_seconds,
             }
         return fields | {"episode": self.episode, "at": rfc3339(self.at)}
+
+
+def level(kind: Kind, state: State) -> Level:
+    """How loud an alert about a subject of `kind` is that came to `state`, one outside `ok`."""
+    return Level.ERROR if kind is Kind.VISIBILITY else _LEVELS[state]
 
 
 def headline(kind: Kind, state: State) -> str:

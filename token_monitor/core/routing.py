@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import frozen
 
-from token_monitor.core.alert import Alert
+from token_monitor.core.alert import ANNOUNCED, Alert, level
 from token_monitor.core.words import Kind, Level, State
 
 
@@ -92,11 +92,17 @@ class Route:
     def __attrs_post_init__(self) -> None:
         if Kind.TEST in self.kinds:
             raise ValueError("kinds with test; a test alert goes to every channel that it is sent to")
+        if not any(self._admits(kind, level(kind, state), state) for kind, state in ANNOUNCED):
+            allowed = "low is a warning, every other state critical; visibility is an error, of state critical"
+            raise ValueError(f"{self._choice()}, which no alert has; {allowed}")
 
     def takes(self, alert: Alert) -> bool:
-        if alert.reason.closes:
-            return self.send_resolved
-        return all(
-            not wanted or found in wanted
-            for wanted, found in ((self.kinds, alert.kind), (self.levels, alert.level), (self.states, alert.state))
-        )
+        return self.send_resolved if alert.reason.closes else self._admits(alert.kind, alert.level, alert.state)
+
+    def _admits(self, kind: Kind, level: Level, state: State) -> bool:
+        choices = ((self.kinds, kind), (self.levels, level), (self.states, state))
+        return all(not wanted or found in wanted for wanted, found in choices)
+
+    def _choice(self) -> str:
+        chosen = {"kinds": self.kinds, "levels": self.levels, "states": self.states}
+        return " with ".join(f"{name} {', '.join(sorted(values))}" for name, values in chosen.items() if values)
