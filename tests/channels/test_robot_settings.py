@@ -51,6 +51,10 @@ def from_yaml(folder: Path, channel: str) -> object:
         (LARK, Feishu),
         (SLACK, Slack),
         ("https://OAPI.DingTalk.com/robot/send?access_token=t", DingTalk),
+        ("https://oapi.dingtalk.com./robot/send?access_token=t", DingTalk),
+        ("https://qyapi.weixin.qq.com.:443/cgi-bin/webhook/send?key=k", WeCom),
+        ("https://Open.Feishu.cn./open-apis/bot/v2/hook/h", Feishu),
+        ("https://hooks.slack.com./services/T/B/x", Slack),
         ("https://oapi.dingtalk.com.example/robot/send", Webhook),
         ("https://api.dingtalk.com/x", Webhook),
     ],
@@ -107,6 +111,10 @@ def test_every_key_can_be_written_in_yaml(tmp_path: Path) -> None:
         ),
         (f"{{type: wecom, url: '{WECOM}', secret: SECcanary}}", "channels.ops.secret: unknown key; "),
         ("{type: feishu}", "channels.ops.url: missing"),
+        (
+            "{type: webhook, url: 'https://OAPI.dingtalk.com./robot/send?access_token=canary'}",
+            "channels.ops.type: webhook; dingtalk, whose host this URL names",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_that_says_what_is_allowed(tmp_path: Path, channel: str, line: str) -> None:

@@ -120,7 +120,7 @@ def _plugin(name: str) -> ChannelType:
 
 
 def _channel_of_host(host: str) -> str:
-    return _HOSTS.get(host, "webhook")
+    return _HOSTS.get(host.removesuffix("."), "webhook")
 
 
 REGISTRY: Final = Registry(
