@@ -1,10 +1,12 @@
 """Apprise, with its json:// service against a real receiver."""
 
 import logging
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -106,10 +108,17 @@ def test_any_text_arrives(receiver: Receiver) -> None:
         assert receiver.requests[-1].json()["message"] == text
 
 
-def test_a_url_that_apprise_does_not_understand_is_the_fault_of_the_channel() -> None:
-    error = refusal(AppriseChannel(Apprise(Secret("nosuchservice://path-canary/x"))))
-    assert error.scope is Scope.CHANNEL
-    assert error.reason == "Apprise does not understand the nosuchservice:// URL; check it"
+@pytest.mark.parametrize("url", ["nosuch://path-canary/x", "tgram://path-canary/x", "mailto://user-canary"])
+def test_a_url_that_apprise_does_not_understand_is_one_line_without_the_url(tmp_path: Path, url: str) -> None:
+    (tmp_path / "tm.yaml").write_text(
+        f"accounts: [{{name: a, credential: the-credential}}]\nchannels: {{phone: {{type: apprise, url: '{url}'}}}}\n"
+    )
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "TOKEN_MONITOR_CONFIG": "tm.yaml"}
+    command = [sys.executable, "-m", "token_monitor", "check-config"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    [line] = (ended.stdout + ended.stderr).splitlines()
+    assert (ended.returncode, "channels.phone: url that Apprise does not understand; one as " in line) == (2, True)
+    assert "canary" not in line
 
 
 @pytest.mark.parametrize("url", ["json://", "localhost", "", "JSON://x"])

@@ -33,6 +33,7 @@ def loaded(written: str, folder: Path) -> Settings:
     (folder / "config.yaml").write_text(written, encoding="utf-8")
     names = re.findall(r"\$\{(\w+)\}", written)
     values = {name: "https://hooks.slack.com/services/x" if "URL" in name else f"the-{name}" for name in names}
+    values |= {name: "json://alerts.example" for name in names if name == "APPRISE_URL"}
     return load({"HOME": str(folder), "TOKEN_MONITOR_CONFIG": "config.yaml", **values}, folder, REGISTRY)
 
 

@@ -7,7 +7,7 @@ import logging
 import re
 from html import escape
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -19,6 +19,9 @@ from token_monitor.core.pace import Pace
 from token_monitor.core.secret import MASK, Secret, redact
 from token_monitor.core.time import Seconds
 from token_monitor.core.words import Level
+
+if TYPE_CHECKING:
+    from apprise import Apprise as Notifier
 
 _TIMEOUT: Final = Seconds(15.0)
 _TYPES: Final = {Level.INFO: "info", Level.WARNING: "warning", Level.ERROR: "failure", Level.CRITICAL: "failure"}
@@ -40,6 +43,8 @@ class Apprise:
             raise ValueError("type apprise, whose library is not installed; install token-monitor[apprise]")
         if not re.match(r"[a-z][a-z0-9]*://.", self.url.reveal()):
             raise ValueError("url; one URL as Apprise writes it, such as tgram://TOKEN/CHAT")
+        if not _notifier(self.url):
+            raise ValueError("url that Apprise does not understand; one as its documentation has it for the service")
 
 
 class AppriseChannel:
@@ -51,15 +56,11 @@ class AppriseChannel:
     pace: Final[Pace | None] = Pace(1, 1.0)
 
     def __init__(self, settings: Apprise) -> None:
-        from apprise import Apprise as Notifier
-
         url = settings.url.reveal()
-        logging.getLogger("apprise").propagate = False  # what it logs holds parts of the URL
         self._timeout = settings.timeout
         self._service = url.partition("://")[0]
         self._pieces = _pieces(url)
-        self._notifier = Notifier()
-        self._understood = bool(self._notifier.add(url))
+        self._notifier = _notifier(settings.url)
 
     def fits(self, message: Message) -> bool:
         """See `core.ports.GroupChannel`. Some services have no title, some get HTML, some show a few lines only."""
@@ -72,8 +73,6 @@ class AppriseChannel:
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""
-        if not self._understood:
-            raise ChannelError(Scope.CHANNEL, f"Apprise does not understand the {self._service}:// URL; check it")
         result = self._notifier.notify(
             title=subject(message),
             body=message.text,
@@ -93,6 +92,16 @@ class AppriseChannel:
             said = said.replace(piece, MASK)
         shown = "".join(character for character in said if character.isprintable())
         return f"Apprise could not deliver to {self._service}://: {shown[:_LONGEST_REASON]}"
+
+
+def _notifier(url: Secret) -> "Notifier":
+    """Of the service that `url` names; empty if there is none. Calls nobody."""
+    from apprise import Apprise as Notifier
+
+    logging.getLogger("apprise").propagate = False  # what it logs holds parts of the URL
+    notifier = Notifier()
+    notifier.add(url.reveal())
+    return notifier
 
 
 def _pieces(url: str) -> list[str]:
