@@ -1,5 +1,6 @@
 """The exec channel against real programs."""
 
+import fcntl
 import json
 import os
 import signal
@@ -14,15 +15,25 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from support.delivering import CHANNEL, DeliveryBench, NoTelemetry
 from support.messages import low
+from token_monitor.app.registry import REGISTRY
 from token_monitor.channels import process
 from token_monitor.channels.exec import Exec, ExecChannel
+from token_monitor.config.load import load
+from token_monitor.config.show import show
+from token_monitor.core.argument import Argument
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.payload import payload
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Seconds
+from token_monitor.delivery import ChannelWorker
 
 Script = Callable[..., ExecChannel]
+
+
+def command(*words: str) -> Exec:
+    return Exec([Argument(word) for word in words])
 
 
 @pytest.fixture
@@ -33,7 +44,7 @@ def script(tmp_path: Path) -> Script:
         file = tmp_path / "script"
         file.write_text(f"#!{program}\n{text}\n")
         file.chmod(0o755)
-        return ExecChannel(Exec([str(file), str(tmp_path)], Seconds(timeout)))
+        return ExecChannel(evolve(command(str(file), str(tmp_path)), timeout=Seconds(timeout)))
 
     return make
 
@@ -118,7 +129,7 @@ def test_any_text_reaches_the_program(script: Script, tmp_path: Path, text: str)
 def test_arguments_are_passed_as_they_are_and_no_shell_reads_them(tmp_path: Path) -> None:
     code = "import sys; open(sys.argv[1], 'w').write(repr(sys.argv[2:]))"
     rest = ["$HOME", "a b", "*", "; touch hacked", ""]
-    ExecChannel(Exec([sys.executable, "-c", code, str(tmp_path / "argv"), *rest])).send(low())
+    ExecChannel(command(sys.executable, "-c", code, str(tmp_path / "argv"), *rest)).send(low())
     assert (tmp_path / "argv").read_text() == repr(rest)
 
 
@@ -154,7 +165,7 @@ def test_status_75_is_tried_again(script: Script) -> None:
     assert error.reason.endswith("/script exited with 75: the pager is busy")
 
 
-@pytest.mark.parametrize("status", [1, 2, 126, 127, 255])
+@pytest.mark.parametrize("status", [1, 2, 74, 76, 126, 127, 128, 193, 255])
 def test_any_other_status_gives_the_alert_up_with_the_first_line_of_standard_error(script: Script, status: int) -> None:
     error = failure(script(f"echo fine; printf '\\n  no such\\tpager\\nmore\\n' >&2; exit {status}"))
     assert error.scope is Scope.MESSAGE
@@ -255,21 +266,21 @@ def test_a_program_that_is_not_there_or_cannot_run_is_the_fault_of_the_channel(t
         (plain / "x", "Not a directory"),
         (unknown, "Exec format error"),
     ):
-        error = failure(ExecChannel(Exec([str(path)])))
+        error = failure(ExecChannel(command(str(path))))
         assert (error.scope, error.reason) == (Scope.CHANNEL, f"{path} cannot be run: {why}")
 
 
 def test_a_program_is_named_by_its_path_or_found_in_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("page-the-shift", "./script", "bin/script", ""):
         with pytest.raises(ValueError, match="an absolute path, or the name of a program in PATH"):
-            Exec([wrong])
+            command(wrong)
     with pytest.raises(ValueError, match="an empty command"):
-        Exec([])
+        command()
     program = tmp_path / "page-the-shift"
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert ExecChannel(Exec(["page-the-shift"])).send(low()) == f"{program} exited with 0"
+    assert ExecChannel(command("page-the-shift")).send(low()) == f"{program} exited with 0"
 
 
 def test_closed_it_kills_the_group_that_runs_and_starts_nothing_more(script: Script, tmp_path: Path) -> None:
@@ -313,3 +324,41 @@ def test_a_fault_while_it_runs_leaves_no_process(script: Script, monkeypatch: py
 def test_the_id_of_a_group_is_the_messages(script: Script, tmp_path: Path) -> None:
     script('printf %s "$TM_ID" > "$1/id"').send(evolve(low(), group="group-1"))
     assert (tmp_path / "id").read_text() == "group-1"
+
+
+@pytest.mark.parametrize(
+    ("end", "pending", "dead"),
+    [("exit 0", 0, 0), ("exit 75", 1, 0), ("sleep 60", 1, 0), ("exit 143", 1, 0), ("exit 1", 0, 1), ("exit 127", 0, 1)],
+)
+def test_what_becomes_of_the_stored_alert(script: Script, end: str, pending: int, dead: int) -> None:
+    bench = DeliveryBench()
+    bench.worker = ChannelWorker(CHANNEL, script(end, timeout=0.3), bench.store, NoTelemetry(), bench.clock, None)
+    bench.raise_alert("facefusion")
+    bench.worker.step()
+    assert (bench.pending, bench.dead) == (pending, dead)
+
+
+def test_under_flock_a_program_never_runs_twice_at_a_time_and_the_alert_waits(tmp_path: Path) -> None:
+    lock, ran = tmp_path / "lock", tmp_path / "ran"
+    channel = ExecChannel(command("flock", "--nonblock", "--conflict-exit-code=75", str(lock), "/bin/touch", str(ran)))
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert failure(channel).scope is Scope.RETRY
+        assert not ran.exists()
+    channel.send(low())
+    assert ran.exists()
+
+
+def test_an_argument_from_a_variable_is_not_shown_and_masked_in_what_the_program_says(tmp_path: Path) -> None:
+    file = tmp_path / "tm.yaml"
+    file.write_text(
+        "accounts: [{name: a, credential: the-credential}]\nchannels:\n"
+        "  page: {type: exec, command: [/bin/sh, -c, 'echo no $1 >&2; exit 1', sh, '${PAGER_TOKEN}']}\n"
+    )
+    environ = {"HOME": "/nowhere", "TOKEN_MONITOR_CONFIG": str(file), "PAGER_TOKEN": "argument-canary"}
+    settings = load(environ, tmp_path, REGISTRY)
+    assert "- sh\n    - '***'\n" in show(settings)
+    assert "canary" not in show(settings) + repr(settings)
+    options = settings.channels["page"].options
+    assert isinstance(options, Exec)
+    assert failure(ExecChannel(options)).reason == "/bin/sh exited with 1: no ***"

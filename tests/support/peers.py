@@ -20,6 +20,7 @@ from token_monitor.channels.email import Email, EmailChannel, Security
 from token_monitor.channels.exec import Exec, ExecChannel
 from token_monitor.channels.kafka import Kafka, KafkaChannel
 from token_monitor.channels.rabbitmq import RabbitMQ, RabbitMQChannel
+from token_monitor.core.argument import Argument
 from token_monitor.core.mail import Mailbox
 from token_monitor.core.message import Message
 from token_monitor.core.ports import Channel
@@ -107,7 +108,7 @@ def exec_(folder: Path) -> Iterator[Peer]:
     program.write_text(f'#!/bin/sh\n[ -e "{away}" ] && exit 75\necho "$TM_ID" >> "{came}"\n')
     program.chmod(0o755)
     came.touch()
-    channel = ExecChannel(Exec([str(program)], TIMEOUT))
+    channel = ExecChannel(Exec([Argument(str(program))], TIMEOUT))
     yield Peer(channel, lambda: came.read_text().split(), str(program), away.touch, away.unlink)
 
 

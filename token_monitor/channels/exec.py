@@ -12,6 +12,7 @@ from typing import Final
 from attrs import frozen
 
 from token_monitor.channels.process import Ended, Runner
+from token_monitor.core.argument import Argument
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.fields import flat, written
 from token_monitor.core.message import Message
@@ -32,14 +33,14 @@ _BLANK: Final = re.compile(r"\s+")
 class Exec:
     """command: the program and its arguments. timeout: after which its whole process group is ended."""
 
-    command: Sequence[str]
+    command: Sequence[Argument]
     timeout: Seconds = _TIMEOUT
 
     def __attrs_post_init__(self) -> None:
         if not self.command:
             raise ValueError("an empty command; a list such as [/usr/local/bin/page, --urgent]")
-        if _located(self.command[0]) is None:
-            raise ValueError(f"command {self.command[0]!r}; an absolute path, or the name of a program in PATH")
+        if _located(self.command[0].value) is None:
+            raise ValueError(f"command {str(self.command[0])!r}; an absolute path, or the name of a program in PATH")
 
 
 class ExecChannel:
@@ -49,8 +50,9 @@ class ExecChannel:
 
     def __init__(self, settings: Exec) -> None:
         self._timeout = settings.timeout
-        self._program = _located(settings.command[0]) or settings.command[0]
-        self._argv = (self._program, *settings.command[1:])
+        program, *self._arguments = settings.command
+        self._program = _located(program.value) or program.value
+        self._argv = (self._program, *(argument.value for argument in self._arguments))
         self._runner = Runner()
 
     def send(self, message: Message) -> str:
@@ -63,7 +65,7 @@ class ExecChannel:
             scope = Scope.CHANNEL if error.errno == errno.ENOEXEC else Scope.RETRY
             raise ChannelError(scope, f"{self._program} cannot be run: {error.strerror}") from None
         if ended.code == 0:
-            said = _line(ended.out)
+            said = self._line(ended.out)
             return f"{self._program} exited with 0" + (f": {said}" if said else "")
         raise self._failure(ended)
 
@@ -72,7 +74,7 @@ class ExecChannel:
         self._runner.close()
 
     def _failure(self, ended: Ended) -> ChannelError:
-        said = _line(ended.err) or _line(ended.out)
+        said = self._line(ended.err) or self._line(ended.out)
         because = f": {said}" if said else ""
         if ended.code is None:
             reason = f"{self._program} had not ended after {self._timeout:g} s and was stopped{because}"
@@ -82,6 +84,15 @@ class ExecChannel:
             return ChannelError(Scope.RETRY, f"{self._program} was ended by {_signal(number)}{because}", ambiguous=True)
         scope = Scope.RETRY if ended.code == TRY_AGAIN else Scope.MESSAGE
         return ChannelError(scope, f"{self._program} exited with {ended.code}{because}")
+
+    def _line(self, output: bytes) -> str:
+        """The first line with something on it, in printable characters, without secrets."""
+        text = redact(output.decode("utf-8", "replace"))
+        for argument in self._arguments:
+            text = argument.masked(text)
+        first = next((line for line in map(str.strip, text.splitlines()) if line), "")
+        shown = "".join(character if character.isprintable() else " " for character in _BLANK.sub(" ", first)).strip()
+        return shown if len(shown) <= _LONGEST_LINE else shown[: _LONGEST_LINE - 1] + "…"
 
 
 def _ending_signal(code: int) -> int | None:
@@ -108,14 +119,6 @@ def _located(program: str) -> str | None:
     if Path(program).is_absolute():
         return program
     return None if "/" in program or not program else shutil.which(program)
-
-
-def _line(output: bytes) -> str:
-    """The first line with something on it, in printable characters, without secrets."""
-    lines = redact(output.decode("utf-8", "replace")).splitlines()
-    first = next((line for line in map(str.strip, lines) if line), "")
-    shown = "".join(character if character.isprintable() else " " for character in _BLANK.sub(" ", first)).strip()
-    return shown if len(shown) <= _LONGEST_LINE else shown[: _LONGEST_LINE - 1] + "…"
 
 
 def _signal(number: int) -> str:

@@ -10,6 +10,7 @@ from token_monitor.config.credential import Credential, checked
 from token_monitor.config.problems import Findings, choice
 from token_monitor.config.settings import AccountSettings
 from token_monitor.config.tree import Items, Table, described
+from token_monitor.core.argument import Argument
 from token_monitor.core.rules import Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.url import Url
@@ -65,6 +66,11 @@ def sequence(raw: object, kind: Any) -> Sequence[object]:
             result.append(CONVERTER.structure(value, get_args(kind)[0]))
     found.conclude()
     return tuple(result)
+
+
+def argument(raw: object, _kind: object) -> Argument:
+    text = text_of(raw)
+    return Argument(str(text), hidden=text.shown != text)
 
 
 def credential_of(raw: object, _kind: object) -> Credential:

@@ -14,6 +14,7 @@ from token_monitor.config.converter import CONVERTER, Hook, class_hook, scalar
 from token_monitor.config.credential import Credential
 from token_monitor.config.hooks import (
     account_hook,
+    argument,
     by_kind,
     credential_of,
     enum,
@@ -24,6 +25,7 @@ from token_monitor.config.hooks import (
     string,
 )
 from token_monitor.config.settings import AccountSettings, ChannelSettings, DaemonSettings, FailoverSettings, FileMode
+from token_monitor.core.argument import Argument
 from token_monitor.core.rules import Bound, Rule
 from token_monitor.core.secret import Secret
 from token_monitor.core.template import Body, HiddenTemplate
@@ -78,6 +80,7 @@ CONVERTER.register_structure_hook(Secret, scalar(Secret, secret=True))
 CONVERTER.register_structure_hook(Bound, scalar(scalars.bound))
 CONVERTER.register_structure_hook(Rule, rule_hook())
 CONVERTER.register_structure_hook(Credential, credential_of)
+CONVERTER.register_structure_hook(Argument, argument)
 CONVERTER.register_structure_hook(Body, body)
 CONVERTER.register_structure_hook(HiddenTemplate, header)
 CONVERTER.register_structure_hook(
