@@ -1,7 +1,7 @@
 """The fault campaign: alerts from the real daemon while every receiver fails and the daemon is killed.
 
-Targets: no alert lost, none out of order within its subject, none changed when it comes twice. With `--write` the
-table becomes docs/reliability.md. Takes about five minutes.
+Targets: no alert lost, none out of order within its subject, none changed when it comes twice; Alertmanager holds what
+stands and nothing else. With `--write` the tables become docs/reliability.md. Takes about five minutes.
 """
 
 import argparse
@@ -9,15 +9,16 @@ import io
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from support.campaign.agreement import LevelVerdict  # noqa: E402
 from support.campaign.everything import COUNTERPARTS, missing  # noqa: E402
-from support.campaign.page import page, table  # noqa: E402
+from support.campaign.page import level_table, page, table  # noqa: E402
 from support.campaign.run import Outcome, Plan, campaign  # noqa: E402
 from support.campaign.verdict import Verdict  # noqa: E402
 
@@ -38,12 +39,13 @@ def main() -> bool:
     names = [name for name in asked if name not in absent]
     print(f"seed {options.seed}", flush=True)
     outcome = run(names, Plan(options.alerts, options.seed))
-    print(table(outcome.verdicts))
+    print(table(outcome.verdicts), level_table(outcome.levels), sep="\n\n", end="\n\n")
     print(
         f"kill -9: {outcome.kills} times; {outcome.seconds:.0f} s; seed {options.seed}"
         " (lost 0, altered 0, out of order 0)"
     )
     good = [explained(verdict, options.alerts) for verdict in outcome.verdicts]
+    good += [level_explained(verdict, options.alerts) for verdict in outcome.levels]
     if options.write:
         if set(names) != set(COUNTERPARTS):
             print("docs/reliability.md is not written: it takes every channel")
@@ -73,12 +75,26 @@ def explained(verdict: Verdict, alerts: int) -> bool:
         "came twice and not the same": verdict.altered,
         "out of order": verdict.disordered,
     }
+    tell(verdict.channel, found)
+    return enough(verdict.channel, verdict.alerts, alerts) and verdict.good
+
+
+def level_explained(verdict: LevelVerdict, alerts: int) -> bool:
+    """The same of a receiver of states, of which a beginning and an end are one alert each elsewhere."""
+    tell(verdict.channel, {"stands and is not held": verdict.lost, "is held and does not stand": verdict.left})
+    return enough(verdict.channel, verdict.begun + verdict.ended, alerts) and verdict.good
+
+
+def tell(channel: str, found: Mapping[str, Sequence[str]]) -> None:
     for what, ids in found.items():
         if ids:
-            print(f"{verdict.channel}: {what}: {', '.join(ids)}")
-    if verdict.alerts < alerts:
-        print(f"{verdict.channel}: only {verdict.alerts} alerts, not {alerts}: too few to say anything")
-    return verdict.good and verdict.alerts >= alerts
+            print(f"{channel}: {what}: {', '.join(ids)}")
+
+
+def enough(channel: str, seen: int, wanted: int) -> bool:
+    if seen < wanted:
+        print(f"{channel}: only {seen} alerts, not {wanted}: too few to say anything")
+    return seen >= wanted
 
 
 if __name__ == "__main__":

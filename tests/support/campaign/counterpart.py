@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from attrs import frozen
 
+from support.campaign.agreement import Status
 from support.campaign.gate import Gate
 
 Fault = Callable[[], AbstractContextManager[None]]
@@ -63,6 +64,9 @@ class Counterpart:
 
     def take(self, marks: Sequence[str], body: str, at: float | None = None) -> None:
         self.arrivals.append(Arrival(time.time() if at is None else at, marks, body))
+
+    def agree(self, status: Status, watched: float) -> None:
+        """All is well, and the daemon is left alone: a receiver of states has to hold what the daemon says."""
 
     def finish(self) -> None:
         """Record what was taken and not yet looked at."""

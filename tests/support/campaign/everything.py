@@ -13,6 +13,7 @@ from support.campaign.http_counterparts import (
     WebhookCounterpart,
     WeComCounterpart,
 )
+from support.campaign.level_counterparts import AlertmanagerCounterpart
 from support.campaign.local_counterparts import EmailCounterpart, ExecCounterpart
 
 COUNTERPARTS: Mapping[str, type[Counterpart]] = {
@@ -28,6 +29,7 @@ COUNTERPARTS: Mapping[str, type[Counterpart]] = {
         ExecCounterpart,
         KafkaCounterpart,
         RabbitCounterpart,
+        AlertmanagerCounterpart,
     )
 }
 
@@ -36,4 +38,6 @@ def missing(name: str) -> str | None:
     """Why it cannot be run here."""
     if name == RabbitCounterpart.name and shutil.which("rabbitmq-server") is None:
         return "rabbitmq-server is not installed; scripts/install-test-services installs it on Debian"
+    if name == AlertmanagerCounterpart.name and shutil.which("prometheus-alertmanager") is None:
+        return "prometheus-alertmanager is not installed; scripts/install-test-services installs it on Debian"
     return None

@@ -8,13 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
+from support.campaign.agreement import LevelVerdict
 from support.campaign.balances import Balances
 from support.campaign.counterpart import Counterpart
+from support.campaign.level_counterparts import AlertmanagerCounterpart
 from support.campaign.verdict import Owed, Verdict, judge
-from support.daemon import Daemon
 from support.site import Site
 
 Make = Callable[[Path, random.Random], Counterpart]
@@ -37,9 +39,10 @@ class Plan:
 
 @frozen
 class Outcome:
-    """kills: of the daemon. seconds: it took."""
+    """verdicts: of queues. levels: of receivers of states. kills: of the daemon. seconds: it took."""
 
     verdicts: Sequence[Verdict]
+    levels: Sequence[LevelVerdict]
     kills: int
     seconds: float
 
@@ -47,11 +50,12 @@ class Outcome:
 class Trouble:
     """One fault after the other at one counterpart, in a thread of its own, until `end`; then a last one.
 
-    back: when it was well again after a round, wall time.
+    back: when it was well again after a round, wall time. agree: what is done then.
     """
 
-    def __init__(self, counterpart: Counterpart, seed: int) -> None:
+    def __init__(self, counterpart: Counterpart, seed: int, agree: Callable[[Counterpart], None]) -> None:
         self.counterpart = counterpart
+        self._agree = agree
         self.counted: Counter[str] = Counter()
         self.back: list[float] = []
         self._luck = random.Random(seed)
@@ -83,6 +87,7 @@ class Trouble:
                 self._inflict(deck.pop(), self._luck.uniform(1.0, 6.0))
             self._inflict(self.counterpart.last, self._luck.uniform(3.0, 6.0))
             self.back.append(time.time())
+            self._agree(self.counterpart)
         except BaseException as error:
             self._failed.append(error)
 
@@ -100,43 +105,50 @@ class Campaign:
         self._balances = balances
         self._plan = plan
         self._luck = random.Random(plan.seed)
-        self._troubles = [Trouble(each, self._luck.randrange(1 << 32)) for each in counterparts]
+        self._troubles = [Trouble(each, self._luck.randrange(1 << 32), self._agree) for each in counterparts]
         self._environment = site.yaml(self._config())
         self.kills = 0
 
-    def run(self, say: Say) -> Sequence[Verdict]:
+    def run(self, say: Say) -> None:
         for number in range(1, self._plan.rounds + 1):
-            daemon = self._suffer(self._plan.alerts * number / self._plan.rounds)
+            self._suffer(self._plan.alerts * number / self._plan.rounds)
             say(f"round {number}: {self._balances.answers} balances, {self.kills} kills; all is well now, draining")
-            self._drain(daemon)
-            daemon.stop()
+            self._drain()
+            for trouble in self._troubles:
+                trouble.counterpart.agree(self._status, 0.0)
+            self._daemon.stop()
         for trouble in self._troubles:
             trouble.counterpart.finish()
-        return self._verdicts()
 
-    def _suffer(self, answers: float) -> Daemon:
-        """One round of faults; the daemon that runs at its end."""
+    def _status(self) -> Any:
+        return self._daemon.get("/api/v1/status").json
+
+    def _agree(self, counterpart: Counterpart) -> None:
+        """The daemon is not killed any more in this round. In so many polls every account raises an alert again."""
+        counterpart.agree(self._status, 4 * self._plan.interval)
+
+    def _suffer(self, answers: float) -> None:
+        """One round of faults. At its end a daemon runs."""
         self._balances.calm = False
-        daemon = self._site.start(self._environment)
+        self._daemon = self._site.start(self._environment)
         for trouble in self._troubles:
             trouble.begin()
         try:
-            return self._kill_again_and_again(daemon, answers)
+            self._kill_again_and_again(answers)
         finally:
             for step in (Trouble.end, Trouble.join):
                 for trouble in self._troubles:
                     step(trouble)
 
-    def _kill_again_and_again(self, daemon: Daemon, answers: float) -> Daemon:
+    def _kill_again_and_again(self, answers: float) -> None:
         until = time.monotonic() + self._plan.seconds
         while time.monotonic() < until or self._balances.answers < 1.2 * answers:
             self._wait_for_a_bad_moment()
-            assert daemon.process.poll() is None, f"it ended by itself: {daemon.err.all}"
-            daemon.kill()
+            assert self._daemon.process.poll() is None, f"it ended by itself: {self._daemon.err.all}"
+            self._daemon.kill()
             self.kills += 1
             time.sleep(self._luck.uniform(0, 1.0))
-            daemon = self._site.start(self._environment)
-        return daemon
+            self._daemon = self._site.start(self._environment)
 
     def _wait_for_a_bad_moment(self) -> None:
         """After some seconds: just when something arrived, or at any time."""
@@ -149,24 +161,24 @@ class Campaign:
     def _arrived(self) -> int:
         return sum(len(trouble.counterpart.arrivals) for trouble in self._troubles)
 
-    def _drain(self, daemon: Daemon) -> None:
+    def _drain(self) -> None:
         self._balances.be_calm()
 
         def done() -> bool:
-            status = daemon.get("/api/v1/status").json
-            return self._balances.all_calm() and not any(channel["pending"] for channel in status["channels"])
+            pending = any(channel["pending"] for channel in self._status()["channels"])
+            return self._balances.all_calm() and not pending
 
-        daemon.watching().wait_until(done, DRAINED_WITHIN)
+        self._daemon.watching().wait_until(done, DRAINED_WITHIN)
 
-    def _verdicts(self) -> Sequence[Verdict]:
+    def verdicts(self) -> Sequence[Verdict]:
         rows = self._site.query("SELECT channel, subject, alert_id, fate, why, message FROM outbox ORDER BY row")
         owed = [Owed.of(row) for row in rows]
-        return [
-            judge(
-                each.counterpart.name, each.counterpart.what, owed, each.counterpart.arrivals, each.back, each.counted
-            )
-            for each in self._troubles
-        ]
+        queued = [each for each in self._troubles if not isinstance(each.counterpart, AlertmanagerCounterpart)]
+        return [each.verdict(owed) for each in queued]
+
+    def levels(self) -> Sequence[LevelVerdict]:
+        counterparts = [(each.counterpart, each.counted) for each in self._troubles]
+        return [one.verdict(counted) for one, counted in counterparts if isinstance(one, AlertmanagerCounterpart)]
 
     def _config(self) -> str:
         accounts = [
@@ -196,5 +208,6 @@ def campaign(folder: Path, makes: Sequence[Make], plan: Plan, say: Say) -> Outco
             counterparts.append(opened.enter_context(make(own, random.Random(luck.randrange(1 << 32)))))
         site = opened.enter_context(Site(folder))
         fight = Campaign(site, balances, counterparts, plan)
-        verdicts = fight.run(say)
-    return Outcome(verdicts, fight.kills, time.monotonic() - begun)
+        fight.run(say)
+        seconds = time.monotonic() - begun
+        return Outcome(fight.verdicts(), fight.levels(), fight.kills, seconds)
