@@ -1,5 +1,6 @@
 """`status.json`, key by key."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -54,6 +55,32 @@ def test_usable_is_what_a_job_needs_to_know(state: State, credential: State, usa
     assert only(account("a", quantity("a", state=state), credential=credential))["usable"] is usable
 
 
+@pytest.mark.parametrize(
+    ("interval", "age", "usable"),
+    [(300.0, 1500, True), (300.0, 1501, None), (0.2, 60, True), (0.2, 61, None), (0.2, -61, None)],
+)
+def test_numbers_that_became_old_are_no_promise(interval: float, age: int, usable: bool | None) -> None:
+    before = NOON - timedelta(seconds=age)  # as at a start after a long rest, before anybody was asked
+    old, current = quantity("a", read_at=before), quantity("a", "other")
+    assert only(account("a", old, interval=interval, last_success=before))["usable"] is usable
+    assert only(account("a", current, old, interval=interval))["usable"] is usable  # it is gone from the answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "usable"),
+    [
+        ({}, None),
+        ({"credential": State.CRITICAL}, False),
+        ({"credential": State.EXHAUSTED}, False),
+        ({"quantities": [quantity("a", state=State.EXHAUSTED)]}, False),
+    ],
+)
+def test_an_account_that_cannot_be_read_is_not_usable_and_one_that_could_not_pay_before_still_cannot(
+    changes: dict[str, object], usable: bool | None
+) -> None:
+    assert only(evolve(account("a", silent=True, failures=5), **changes))["usable"] is usable
+
+
 def test_a_quantity_that_was_never_read_makes_an_account_unknown_rather_than_ok() -> None:
-    view = account("a", quantity("a", "cny"), quantity("a", "usd", state=State.UNKNOWN, balance=None))
+    view = account("a", quantity("a", "cny"), quantity("a", "usd", state=State.UNKNOWN, balance=None, read_at=None))
     assert (only(view)["state"], only(view)["usable"]) == ("unknown", None)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,8 @@ from token_monitor.config.failover import MAX_SPARES
 from token_monitor.config.load import load
 from token_monitor.config.settings import FailoverSettings, Settings
 from token_monitor.core.number import to_json
-from token_monitor.core.published import document
+from token_monitor.core.published import OLDEST, document
+from token_monitor.core.time import rfc3339
 from token_monitor.core.words import State, Why
 from token_monitor.stores.failovers import SWITCHES_KEPT
 
@@ -61,6 +63,7 @@ def test_the_numbers_and_words_of_the_page_are_those_of_the_code() -> None:
     for said in (
         f"At most {MAX_SPARES} spares",
         f"the newest {SWITCHES_KEPT:,} stay",
+        f"not within {OLDEST} intervals",
         f"the latest {SWITCHES_SHOWN} switches",
         "(" + ", ".join(f"`{why}`" for why in Why) + ")",
     ):
@@ -72,7 +75,7 @@ def test_the_numbers_and_words_of_the_page_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("block", all_blocks("json", "status"), ids=lambda block: block.where)
 def test_the_file_that_is_shown_is_one_that_is_written(block: Any) -> None:
     at = datetime(2026, 4, 5, 10, tzinfo=UTC)
-    low = evolve(account("a", quantity("a", state=State.LOW, balance="5"), credential=State.OK), last_success=at)
+    low = account("a", quantity("a", state=State.LOW, balance="5", read_at=at), last_success=at)
     assert to_json(document({"facefusion": low}, at)) + "\n" == block.text
     shown = json.loads(block.text)
     keys = {"updated", *shown["accounts"]["facefusion"]} - {"limit", "unit"}
@@ -96,15 +99,30 @@ def test_the_example_can_be_loaded_and_names_what_the_containers_share(tmp_path:
     assert owner[2] == only.failover.group
 
 
-def chosen(folder: Path, calls: int = 20, account: str = "facefusion", **changes: object) -> str:
+def chosen(folder: Path, calls: int = 20, name: str = "facefusion", **changes: object) -> str:
     """What the example prints for a status with these changes."""
-    view: dict[str, object] = {"usable": True, "state": "ok", "balance": 100, **changes}
-    updated = view.pop("updated", datetime.now(UTC).isoformat())
+    now = datetime.now(UTC)
+    read = evolve(account("facefusion", quantity("facefusion", balance="100", read_at=now)), last_success=now)
+    status: Any = json.loads(to_json(document({"facefusion": read}, now)))
+    status["updated"] = changes.pop("updated", status["updated"])
+    status["accounts"]["facefusion"] |= changes
+    return printed(folder, json.dumps(status).encode(), calls, name)
+
+
+def printed(
+    folder: Path, content: bytes, calls: int = 20, name: str = "facefusion", python: str = sys.executable
+) -> str:
+    """What the example prints for a file with this content."""
     file = folder / "status.json"
-    file.write_text(json.dumps({"updated": updated, "accounts": {"facefusion": view}}))
-    program = (sys.executable, EXAMPLES / "choose_processor.py", file, account, str(calls))
+    file.write_bytes(content)
+    program = (python, EXAMPLES / "choose_processor.py", file, name, str(calls))
     done = subprocess.run(program, capture_output=True, check=True, text=True)
+    assert done.stderr == ""
     return done.stdout.strip()
+
+
+def ago(**age: float) -> str:
+    return rfc3339(datetime.now(UTC) - timedelta(**age))
 
 
 def test_the_example_runs_a_job_where_it_can_be_paid(tmp_path: Path) -> None:
@@ -116,12 +134,36 @@ def test_the_example_runs_a_job_where_it_can_be_paid(tmp_path: Path) -> None:
         {"usable": False},
         {"usable": None, "state": "unknown", "balance": None},
         {"balance": None},
-        {"account": "another"},
-        {"updated": (datetime.now(UTC) - timedelta(minutes=6)).isoformat()},
+        {"name": "another"},
+        {"balance": "100"},
+        {"balance": True, "calls": 1},
+        {"balance": float("inf")},
+        {"usable": "yes"},
+        {"silent": True},
+        {"last_success": ago(minutes=6)},
+        {"last_success": None},
+        {"updated": ago(minutes=6)},
+        {"updated": ago(minutes=-6)},
         {"updated": 3},
     ]
     for changes in local:
         assert chosen(tmp_path, **changes) == "local", changes
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"updated":1}', b"[" * 100_000, b'{"accounts":[]}']
+)
+def test_the_example_runs_a_job_locally_whatever_is_in_the_file(tmp_path: Path, content: bytes) -> None:
+    assert printed(tmp_path, content) == "local"
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.10"])
+def test_the_example_runs_where_python_is_old(tmp_path: Path, version: str) -> None:
+    python = f"python{version}"
+    if not shutil.which(python) or subprocess.run((python, "-V"), capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no {python} here")
+    assert chosen(tmp_path) == "cloud"
+    assert printed(tmp_path, (tmp_path / "status.json").read_bytes(), python=python) == "cloud"
 
 
 @pytest.mark.parametrize(("to", "status", "ran"), [("spare1", 0, True), ("", 0, False)])

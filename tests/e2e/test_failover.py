@@ -269,6 +269,28 @@ def test_status_json_is_written_without_any_spares(site: Site, purses: Purses, s
     daemon.stop()
 
 
+def test_numbers_that_nobody_could_read_for_long_are_no_promise_after_a_restart_either(
+    site: Site, purses: Purses, shared: Path
+) -> None:
+    environment = site.yaml(
+        "accounts: [{name: facefusion, credential: canary-primary-1, interval: 0.2, max_failures: 2, "
+        f"endpoint: {purses.url}/}}]\npublish: {{status: {shared}/status.json}}\n"
+    )
+    daemon = site.start(environment)
+    daemon.wait_until(lambda: (shared / "status.json").exists() and status(shared)["usable"] is True)
+    purses.purses["primary"] = Answer(503)
+    daemon.wait_until(lambda: status(shared)["silent"])
+    assert (status(shared)["usable"], status(shared)["balance"]) == (None, 100)
+    daemon.kill()
+    (shared / "status.json").unlink()
+    daemon = site.start(environment)
+    daemon.wait_until((shared / "status.json").exists)
+    assert status(shared)["usable"] is None
+    purses.purses["primary"] = 100
+    daemon.wait_until(lambda: status(shared)["usable"] is True)
+    daemon.stop()
+
+
 def test_kill_9_again_and_again_leaves_one_chain_of_switches_and_a_whole_file(
     site: Site, purses: Purses, shared: Path
 ) -> None:
