@@ -150,8 +150,12 @@ def test_the_document_is_what_the_command_writes() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows, levels = re.findall(r"^\| channel .*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
     kills = re.search(r"`kill -9` (\d+) times meanwhile", text)
+    sustained = re.search(r"of ([\d,]+) pending alerts the daemon delivered (\d+) a\nsecond", text)
     assert kills is not None
-    assert text == filled(rows, levels, int(kills[1]))
+    assert sustained is not None
+    pending, speed = int(sustained[1].replace(",", "")), int(sustained[2])
+    assert text == filled(rows, levels, int(kills[1]), speed, pending)
+    assert speed >= 200
     named = [line.split("`")[1] for table in (rows, levels) for line in table.splitlines()[2:]]
     assert named == list(COUNTERPARTS)
 
@@ -159,6 +163,7 @@ def test_the_document_is_what_the_command_writes() -> None:
 def test_a_page_says_what_was_lost() -> None:
     lost = evolve(verdict([owed(1)], came(1)), lost=["e-9"] * 7, slowest=1.25)
     kept = judge_level("am", "all", {("e-1", True)}, [Agreement(held("e-1"), held("e-2"), 1.0, 2.0)], Counter(kill=2))
-    written = page(Outcome([lost], [kept], 3, 1.0))
+    written = page(Outcome([lost], [kept], 3, 1.0), 612.4, 5000)
     assert "| `ops` | nothing |  | 1 | 7 | 0 | 0 | 0 | 1.2 s |" in written
+    assert "of 5,000 pending alerts the daemon delivered 612 a\nsecond" in written
     assert "| `am` | all | kill 2 | 1 | 0 | 1 | 1 | 1.0 s | 2.0 s |" in written

@@ -29,14 +29,14 @@ def level_table(verdicts: Sequence[LevelVerdict]) -> str:
     return _table(_LEVEL_HEAD, map(_level_row, verdicts))
 
 
-def page(outcome: Outcome) -> str:
-    """The whole file."""
-    return filled(table(outcome.verdicts), level_table(outcome.levels), outcome.kills)
+def page(outcome: Outcome, speed: float, pending: int) -> str:
+    """The whole file. speed: alerts a second that one channel sustained until `pending` were delivered."""
+    return filled(table(outcome.verdicts), level_table(outcome.levels), outcome.kills, round(speed), pending)
 
 
-def filled(rows: str, levels: str, kills: int) -> str:
-    """The page around its tables."""
-    return _PAGE.format(table=rows, levels=levels, kills=kills)
+def filled(rows: str, levels: str, kills: int, speed: int, pending: int) -> str:
+    """The page around its tables and figures."""
+    return _PAGE.format(table=rows, levels=levels, kills=kills, speed=speed, pending=f"{pending:,}")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
