@@ -24,7 +24,6 @@ from support.campaign.page import level_table, page, table  # noqa: E402
 from support.campaign.run import Outcome, Plan, campaign  # noqa: E402
 from support.campaign.verdict import Verdict  # noqa: E402
 
-
 SUSTAINED = 5000
 
 
