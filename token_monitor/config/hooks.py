@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Any, get_args
 
 from token_monitor.config.converter import CONVERTER, Hook, class_hook, scalar, text_of, wrong
-from token_monitor.config.credential import Credential, checked
+from token_monitor.config.credential import Credential, checked, file_of
 from token_monitor.config.problems import Findings, choice
 from token_monitor.config.settings import AccountSettings
 from token_monitor.config.tree import Items, Table, described
@@ -76,16 +75,13 @@ def argument(raw: object, _kind: object) -> Argument:
 def credential_of(raw: object, _kind: object) -> Credential:
     """A literal, or `file:/path`; readable now."""
     text = text_of(raw)
-    # Only what is written in the file is a reference: a token of the environment may well begin with `file:`.
     scheme, colon, _ = text.shown.partition(":")
     if colon and scheme in ("vault", "aws-sm"):
         raise wrong(
             text, f"a reference to {scheme}", "${NAME}, file:/path or a literal; others are not part of this version"
         )
-    if colon and scheme == "file":
-        credential = Credential(file=Path(text.removeprefix("file:")))
-    else:
-        credential = Credential(file=text.file) if text.file else Credential(literal=Secret(str(text)))
+    file = file_of(text)
+    credential = Credential(file=file) if file else Credential(literal=Secret(str(text)))
     try:
         checked(credential.resolve())
     except ValueError as error:
