@@ -154,7 +154,10 @@ def test_without_a_ticket_number_the_end_is_given_up_and_says_so(tickets: Ticket
 @pytest.mark.parametrize(
     "answer", [b"", b"no JSON", b"[]", b'{"data": {"ticket": null}}', b'{"data": {"ticket": {"key": {"a": 1}}}}',
                b'{"data": {"ticket": {"key": NaN}}}', b'{"data": {"ticket": {"key": 1e999}}}',
-               b'{"data": {"ticket": {"key": "%s"}}}' % (b"x" * 2000), b"[" * 100_000]
+               b'{"data": {"ticket": {"key": "%s"}}}' % (b"x" * 2000), b"[" * 100_000,
+               b'{"data": {"ticket": {"key": ""}}}', b'{"data": {"ticket": {"key": " "}}}',
+               b'{"data": {"ticket": {"key": "."}}}',
+               b'{"data": {"ticket": {"key": ".."}}}', b'{"data": {"ticket": {"key": true}}}']
 )  # fmt: skip
 def test_an_answer_without_the_number_is_delivered_and_said(
     tickets: TicketSystem, store: MonitorDb, answer: bytes
@@ -183,6 +186,27 @@ def test_a_path_leads_through_lists_and_numbers_stay_exact(
     sender.send(FIRST)
     sender.send(RECOVERED)
     assert tickets.requests[-1].path == path
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_the_end_of_what_is_gone_is_given_up_and_says_so(tickets: TicketSystem, store: MonitorDb, status: int) -> None:
+    sender = channel(settings(tickets), store)
+    sender.send(FIRST)
+    tickets.answer(status, times=1)
+    error = refusal(sender, RECOVERED)
+    assert (error.scope, error.reason) == (
+        Scope.MESSAGE,
+        f"{tickets.authority} answered {status}: what this was to close is not there; it may have been deleted, "
+        "or the url of close is wrong",
+    )
+
+
+@pytest.mark.parametrize("status", [404, 410, 422])
+def test_an_opening_call_that_finds_nothing_there_is_the_fault_of_the_channel(
+    tickets: TicketSystem, store: MonitorDb, status: int
+) -> None:
+    tickets.answer(status, times=1)
+    assert refusal(channel(settings(tickets), store), FIRST).scope is Scope.CHANNEL
 
 
 def test_without_close_an_end_calls_nobody(tickets: TicketSystem, store: MonitorDb) -> None:

@@ -36,6 +36,8 @@ from token_monitor.core.tools import Tools
 
 _TIMEOUT: Final = Seconds(10.0)
 _LONGEST_ANSWER: Final = 1000
+_NO_ANSWERS: Final = ("", ".", "..")  # in a path the last two would lead elsewhere (RFC 3986, 5.2.4)
+_GONE: Final = (404, 410)
 _OURS: Final = frozenset(("content-length", "host", "idempotency-key"))
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
@@ -139,6 +141,9 @@ class TemplatedChannel:
             answer = self._tools.http.send(request, self._settings.timeout)
         except HttpError as error:
             raise unanswered(host, error) from None
+        if call is self._settings.close and answer.status in _GONE:
+            gone = "what this was to close is not there; it may have been deleted, or the url of close is wrong"
+            raise ChannelError(Scope.MESSAGE, f"{host} answered {answer.status}: {gone}")
         if not 200 <= answer.status < 300:
             raise refused(host, answer)
         return answer
@@ -203,8 +208,10 @@ def _found(body: bytes, path: str) -> Value:
 def _kept(value: object) -> Value:
     """`value`, if it is of a kind and size that a ticket's number can have."""
     match value:
+        case bool():
+            return None
         case str():
-            return value if len(value) <= _LONGEST_ANSWER else None
+            return value if value.strip() not in _NO_ANSWERS and len(value) <= _LONGEST_ANSWER else None
         case int() | Decimal():
             with suppress(ValueError):
                 bounded(Decimal(value))
