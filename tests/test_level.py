@@ -12,6 +12,7 @@ from token_monitor.core.errors import ChannelError, Failure, Scope, SourceError
 from token_monitor.core.message import Message
 from token_monitor.core.words import EVERY, Kind, State
 from token_monitor.level import LevelWorker
+from token_monitor.worker import OVERDUE
 
 LOW = ("a", "warning")
 CRITICAL = ("a", "critical")
@@ -264,7 +265,7 @@ def test_an_attempt_that_outlives_any_deadline_is_overdue() -> None:
     seen = []
 
     def hang() -> None:
-        bench.advance(119)
+        bench.advance(OVERDUE - 1)
         seen.append(bench.worker.overdue())
         bench.advance(2)
         seen.append(bench.worker.overdue())

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from support.clock import FakeClock
+from token_monitor.config import scalars
 from token_monitor.core.errors import ChannelError, Scope
-from token_monitor.worker import Worker
+from token_monitor.worker import OVERDUE, Worker
 
 SOON = 10.0
-PATIENCE = 60.0
 
 
 class Stepping(Worker):
@@ -18,7 +18,7 @@ class Stepping(Worker):
 
     def __init__(self, step: Callable[[], float | None] = lambda: None) -> None:
         self.clock = FakeClock()
-        super().__init__("ops", self.clock, PATIENCE)
+        super().__init__("ops", self.clock)
         self._step = step
         self.stepped = threading.Semaphore(0)
 
@@ -50,13 +50,14 @@ def test_a_worker_steps_whenever_it_is_woken_and_ends_when_it_is_told(step: Call
     assert not thread.is_alive()
 
 
-def test_an_attempt_is_overdue_only_while_it_lasts_too_long() -> None:
+def test_an_attempt_is_overdue_only_while_it_lasts_much_longer_than_any_timeout() -> None:
     worker = Stepping()
     found = []
 
     def hanging() -> str:
+        worker.clock.advance(1.5 * scalars.MAX_TIMEOUT)
         found.append(worker.overdue())
-        worker.clock.advance(PATIENCE + 1)
+        worker.clock.advance(OVERDUE)
         found.append(worker.overdue())
         return "ok"
 

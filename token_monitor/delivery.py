@@ -21,7 +21,6 @@ OTHERS_PASSED: Final = 3
 GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
 REFUSED: Final = "refused"
-_OVERDUE: Final = 600.0
 
 log = structlog.get_logger()
 
@@ -41,7 +40,7 @@ class ChannelWorker(Worker):
         clock: Clock,
         quiet: QuietHours | None = None,
     ) -> None:
-        super().__init__(name, clock, _OVERDUE)
+        super().__init__(name, clock)
         self._channel = channel
         self._outbox = outbox
         self._telemetry = telemetry

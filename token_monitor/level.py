@@ -18,7 +18,6 @@ SYNC_EVERY: Final = 60.0
 RESOLVED_REPEATED: Final = 300.0
 PROBE_EVERY: Final = 60.0
 LONGEST_SILENCE: Final = 150.0  # what stands ends at the receiver 5 minutes after it was last told
-_OVERDUE: Final = 120.0
 
 log = structlog.get_logger()
 
@@ -49,7 +48,7 @@ class LevelWorker(Worker):
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
-        super().__init__(name, clock, _OVERDUE)
+        super().__init__(name, clock)
         self._channel = channel
         self._standing = standing
         self._telemetry = telemetry

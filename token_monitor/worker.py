@@ -14,6 +14,7 @@ from token_monitor.core.secret import redact
 
 FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 60.0
+OVERDUE: Final = 600.0  # the settings allow no timeout near it
 _LONGEST_WAIT: Final = 30.0  # as in the scheduler: the wait stands still during a suspend
 
 log = structlog.get_logger()
@@ -26,15 +27,11 @@ def back_off(failures: int) -> float:
 
 
 class Worker(ABC):
-    """Does one step after another. `run` is the loop of its thread; `wake` and `stop` come from others.
+    """Does one step after another. `run` is the loop of its thread; `wake` and `stop` come from others."""
 
-    patience: seconds after which an attempt under way has outlived any deadline.
-    """
-
-    def __init__(self, name: str, clock: Clock, patience: float) -> None:
+    def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
         self._clock = clock
-        self._patience = patience
         self._changed = threading.Condition()
         self._woken = True
         self._stopping = False
@@ -70,7 +67,7 @@ class Worker(ABC):
     def overdue(self) -> bool:
         """Whether the attempt under way has outlived any deadline."""
         since = self.busy_since
-        return since is not None and self._time() - since > self._patience
+        return since is not None and self._time() - since > OVERDUE
 
     def _time(self) -> float:
         return self._clock.now().steady

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from token_monitor.app.registry import REGISTRY
+from token_monitor.core.time import Seconds
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,12 @@ def test_every_channel_type_has_frozen_settings(name: str) -> None:
     settings = REGISTRY.channels[name]
     assert attrs.has(settings)
     assert name in REGISTRY.channels
+
+
+@pytest.mark.parametrize("name", REGISTRY.channels)
+def test_the_timeout_of_every_channel_type_is_one_that_the_settings_bound(name: str) -> None:
+    timeout = attrs.fields_dict(REGISTRY.channels[name]).get("timeout")
+    assert timeout is None or timeout.type is Seconds
 
 
 def test_a_daemon_imports_the_code_of_no_channel_that_it_does_not_use() -> None:

@@ -1,7 +1,10 @@
 """The page about channels says what templates and programs are given."""
 
 import re
+import subprocess
+from pathlib import Path
 
+import yaml
 from attrs import evolve
 
 from support.markdown import CHANNELS
@@ -41,6 +44,19 @@ def test_every_variable_that_the_page_names_is_one_a_program_gets() -> None:
     named = set(re.findall(r"`(TM_\w+)`", CHANNELS.prose)) - {"TM_"}
     assert len(named) >= 2
     assert named <= set(given)
+
+
+def test_the_program_of_the_page_does_nothing_to_a_test_alert(tmp_path: Path) -> None:
+    (block,) = [block for block in CHANNELS.blocks if "type: exec" in block.text]
+    command = yaml.safe_load(block.text)["channels"]["restart"]["command"]
+    program = tmp_path / "supervisorctl"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/done\n')
+    program.chmod(0o755)
+    test = evolve(low(), alert=evolve(low().alert, kind=Kind.TEST, state=State.OK))
+    for message in (test, low()):
+        variables = exec.environment(message)
+        subprocess.run(command, env={**variables, "PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+    assert (tmp_path / "done").read_text() == "restart facefusion\n"
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

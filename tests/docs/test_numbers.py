@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from support.markdown import OPERATIONS, README, ROOT, SOURCES, Document
+from support.markdown import CHANNELS, OPERATIONS, README, ROOT, SOURCES, Document
 from token_monitor import delivery, fetcher, level, output, scheduler, worker
 from token_monitor.app import daemon
+from token_monitor.config import scalars
 from token_monitor.core import errors, number, rules, secret
 from token_monitor.core.time import human_duration
 from token_monitor.http import client
@@ -31,8 +32,10 @@ QUICK = fetcher.QUICK_RETRIES
         (OPERATIONS, f"it failed {delivery.HOPELESS_AFTER} times"),
         (OPERATIONS, f"since then {delivery.OTHERS_PASSED} alerts of other subjects passed"),
         (OPERATIONS, f"older than {delivery.EXPIRES_AFTER / DAY:g} days"),
-        (OPERATIONS, f"a delivery hangs for {delivery._OVERDUE / 60:g} minutes"),
-        (OPERATIONS, f"(one to Alertmanager: for {level._OVERDUE / 60:g})"),
+        (OPERATIONS, f"a delivery hangs for {worker.OVERDUE / 60:g} minutes"),
+        (README, f"A `timeout` is at most {scalars.MAX_TIMEOUT / 60:g} minutes"),
+        (CHANNELS, f"asked again after {level.PROBE_EVERY:g} s"),
+        (CHANNELS, f"told again after {level.SYNC_EVERY:g} s"),
         (OPERATIONS, f"gone from the settings for {channels.PARKED_FOR / HOUR:g} hours"),
         (OPERATIONS, f"deliveries of a removed channel for {channels.PARKED_FOR / HOUR:g} hours"),
         (OPERATIONS, f"finished deliveries for {channels.KEPT_FOR / DAY:g} days"),

@@ -116,7 +116,7 @@ def test_it_ends_a_program_that_it_runs_with_all_that_this_started_and_runs_it_a
         f"""
         accounts: [{{name: a, credential: c, endpoint: PROVIDER/v1/balance, thresholds: {{warning: 10}}}}]
         channels:
-          page: {{type: exec, command: ["{program}", "{tmp_path}/runs"], timeout: 10m}}
+          page: {{type: exec, command: ["{program}", "{tmp_path}/runs"], timeout: 5m}}
         """
     )
     for run in range(2):

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import attrs
 
+from token_monitor.config import scalars
+from token_monitor.config.converter import scalar
 from token_monitor.config.problems import ConfigError, Findings, Problem
 from token_monitor.config.registry_types import Registry
-from token_monitor.config.schema import structure
 from token_monitor.config.tree import Items, Table, Text
 from token_monitor.config.variables import Variables
 from token_monitor.core.secret import MASK
-from token_monitor.core.time import Seconds
 from token_monitor.core.url import Url
 
 TOKEN, ALIAS = "FACEFUSION_API_TOKEN", "BALANCE_API_TOKEN"
@@ -79,7 +79,7 @@ def _credential(variables: Variables, found: Findings) -> Text:
 def _channels(webhook: Table, registry: Registry, found: Findings) -> Mapping[str, Table]:
     with found.caught():
         if "timeout" in webhook:
-            structure(webhook["timeout"], Seconds)
+            scalar(scalars.timeout)(webhook["timeout"], None)
     url = webhook.get("url")
     if not isinstance(url, Text):
         if "secret" in webhook:

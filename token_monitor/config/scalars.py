@@ -8,10 +8,11 @@ from pathlib import Path
 
 from token_monitor.core.number import parse_decimal
 from token_monitor.core.rules import Bound
-from token_monitor.core.time import parse_duration
+from token_monitor.core.time import human_duration, parse_duration
 from token_monitor.core.words import PRIMARY
 
 MAX_DURATION = 366 * 86400
+MAX_TIMEOUT = 300
 MAX_NAME = 100
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _LISTEN = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]\s]+)):(\d{1,5})", re.ASCII)
@@ -57,6 +58,14 @@ def duration(text: str) -> float:
     if not seconds:
         raise ValueError("a duration above 0 such as 300, 30s, 5m or 1h30m")
     return _bounded(seconds)
+
+
+def timeout(text: str) -> float:
+    """Of a channel, in seconds, above 0; not so long that a delivery which is right looks like one that hangs."""
+    seconds = duration(text)
+    if seconds > MAX_TIMEOUT:
+        raise ValueError(f"a duration of at most {human_duration(MAX_TIMEOUT)}")
+    return seconds
 
 
 def pause(text: str) -> float:

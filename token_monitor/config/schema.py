@@ -52,7 +52,9 @@ class LogFormat(StrEnum):
 
 
 def _settings_type(kind: type) -> Hook:
-    return class_hook(kind)
+    timeout = attrs.fields_dict(kind).get("timeout")
+    hooks = {"timeout": scalar(scalars.timeout)} if timeout and timeout.type is Seconds else {}
+    return class_hook(kind, **hooks)
 
 
 def _field(kind: Any) -> Hook:
