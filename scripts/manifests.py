@@ -19,6 +19,7 @@ HEAD = """\
 #
 # {what}
 """
+HELMS = r"checksum/\w+|helm\.sh/chart|app\.kubernetes\.io/managed-by"
 POD = ("serviceaccount", "configmap", "deployment", "networkpolicy")
 # Of each manifest: the example it is rendered with, the name of the release, its templates, and what it is.
 MANIFESTS = {
@@ -64,8 +65,8 @@ def manifests(root: Path) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Without the digest of a text that whoever copies the manifest will change, and without ends that are blank."""
-    return re.sub(r"\n +checksum/config: .*| +$", "", text, flags=re.MULTILINE)
+    """Without what is Helm's, the digests of texts that whoever copies the manifest will change, and blank ends."""
+    return re.sub(rf"\n +({HELMS}): .*| +$", "", text, flags=re.MULTILINE)
 
 
 def main() -> None:

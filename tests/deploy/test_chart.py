@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 import token_monitor
-from support import helm
+from support import helm, kubernetes
 from support.chart_values import COMBINATIONS, INFERENCE
 from support.kubernetes import validate
 
@@ -50,8 +50,6 @@ def test_the_check_is_strict() -> None:
             {"mode": "classic-sidecar", "inference": {"container": INFERENCE}, "persistence": {"enabled": True}},
             "enabled",
         ),
-        ({"settings": {"FACEFUSION_API_TOKEN": "in the open"}}, "'FACEFUSION_API_TOKEN'"),
-        ({"settings": {"TOKEN_MONITOR_LISTEN": "off"}}, "'TOKEN_MONITOR_LISTEN'"),
         ({"settings": {"WARNING_THRESHOLD": 0.1}}, "/settings/WARNING_THRESHOLD"),
         ({"secret": {"keys": []}}, "/secret/keys"),
         ({"secret": {"keys": ["a-b"]}}, "/secret/keys"),
@@ -72,6 +70,12 @@ def test_a_native_sidecar_is_refused_where_it_would_hold_inference_back_for_ever
     assert said not in helm.lint(native, "v1.29.0")[1]
 
 
+def test_the_first_version_that_is_admitted_and_the_first_with_native_sidecars_are_checked() -> None:
+    chart = helm.parsed((helm.CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["kubeVersion"] == f">={kubernetes.VERSIONS[0]}.0-0"
+    assert kubernetes.NATIVE in kubernetes.VERSIONS
+
+
 def test_the_chart_has_the_version_of_the_program() -> None:
     chart = helm.parsed((helm.CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert chart["appVersion"] == token_monitor.__version__
@@ -89,5 +93,9 @@ def test_the_notes_advise_against_a_monitor_in_each_of_several_replicas() -> Non
 
 
 def test_the_notes_name_the_secret_that_is_needed_and_only_then() -> None:
-    assert "create secret generic token-monitor --from-literal=FACEFUSION_API_TOKEN=…" in helm.render()["NOTES.txt"]
-    assert "create secret" not in helm.render({"secret": {"values": {"A": "b"}}})["NOTES.txt"]
+    notes = helm.render(name="tokens")["NOTES.txt"]
+    assert "reads FACEFUSION_API_TOKEN from the Secret token-monitor" in notes
+    assert "create secret generic token-monitor --from-env-file=FILE" in notes
+    assert "rollout restart deployment/tokens" in notes
+    for absent in ("create secret", "rollout restart"):
+        assert absent not in helm.render({"secret": {"values": {"A": "b"}}})["NOTES.txt"]

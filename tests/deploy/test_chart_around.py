@@ -33,6 +33,11 @@ def test_alone_the_monitor_may_ask_names_and_https_and_be_scraped_and_nothing_el
     assert {(each["port"], each["protocol"]) for each in egress["ports"]} == {(53, "UDP"), (53, "TCP"), (443, "TCP")}
 
 
+def test_the_dns_server_may_listen_elsewhere() -> None:
+    (egress,) = helm.one("NetworkPolicy", {"networkPolicy": {"dnsPort": 5353}})["spec"]["egress"]
+    assert [each["port"] for each in egress["ports"]] == [5353, 5353, 443]
+
+
 def test_more_may_be_allowed() -> None:
     broker = COMBINATIONS["a broker"]["networkPolicy"]["egress"]
     values = {"networkPolicy": {"egress": broker, "monitoringNamespace": "metrics"}}

@@ -1,9 +1,6 @@
 """The Pod that the chart makes, whatever is asked of it: the monitor is confined, and never in the way of inference."""
 
 import base64
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +9,9 @@ import pytest
 from support import helm
 from support.chart_values import COMBINATIONS, CONFIG, INFERENCE, SIDECARS
 from support.markdown import ROOT
-from token_monitor.app.registry import REGISTRY
-from token_monitor.config.load import load
+from support.pod_settings import CONFIGURED, SECRET, keys, settings
 
-DATA, SECRET, CONFIGURED, SHARED = (
-    "/var/lib/token-monitor",
-    "/run/secrets/token-monitor",
-    "/etc/token-monitor",
-    "/shared",
-)
+DATA, SHARED = "/var/lib/token-monitor", "/shared"
 EACH = pytest.mark.parametrize("values", COMBINATIONS.values(), ids=COMBINATIONS)
 EACH_SIDECAR = pytest.mark.parametrize("mode", SIDECARS)
 
@@ -52,11 +43,10 @@ def beside(mode: str, **values: Any) -> dict[str, Any]:
 @EACH
 def test_the_monitor_meets_the_restricted_pod_security_standard_by_itself(values: dict[str, Any]) -> None:
     context = monitor(values)["securityContext"]
-    assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in (ROOT / "Dockerfile").read_text().splitlines()
-    assert context == {
+    by_the_cluster = "securityContext" in values
+    user = {} if by_the_cluster else {"runAsUser": 65532, "runAsGroup": 65532}
+    assert context == user | {
         "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "runAsGroup": 65532,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
@@ -64,12 +54,28 @@ def test_the_monitor_meets_the_restricted_pod_security_standard_by_itself(values
     }
 
 
+def test_the_user_is_that_of_the_image_which_is_a_number() -> None:
+    context = monitor({})["securityContext"]
+    assert f"USER {context['runAsUser']}:{context['runAsGroup']}" in (ROOT / "Dockerfile").read_text().splitlines()
+
+
+def test_the_cluster_may_choose_the_user() -> None:
+    values = {"securityContext": {"runAsUser": None, "runAsGroup": None}, "persistence": {"enabled": True}}
+    context = monitor(values)["securityContext"]
+    assert not {"runAsUser", "runAsGroup"} & set(context)
+    assert context["runAsNonRoot"] is True
+    assert "securityContext" not in pod(values)
+    chosen = {"securityContext": {"runAsUser": 1000660000, "runAsGroup": None}}
+    assert monitor(chosen)["securityContext"]["runAsUser"] == 1000660000
+
+
 @EACH
 def test_nothing_in_the_pod_can_speak_to_the_kubernetes_api(values: dict[str, Any]) -> None:
     assert pod(values)["automountServiceAccountToken"] is False
-    account = helm.one("ServiceAccount", values)
-    assert account["automountServiceAccountToken"] is False
-    assert pod(values)["serviceAccountName"] == account["metadata"]["name"]
+    accounts = [each for each in helm.documents(values) if each["kind"] == "ServiceAccount"]
+    assert all(account["automountServiceAccountToken"] is False for account in accounts)
+    own = values.get("pod", {}).get("serviceAccountName")
+    assert [account["metadata"]["name"] for account in accounts] == ([] if own else [pod(values)["serviceAccountName"]])
     assert not {document["kind"] for document in helm.documents(values)} & {"Role", "RoleBinding", "ClusterRole"}
 
 
@@ -98,17 +104,9 @@ def test_a_native_sidecar_is_an_init_container_that_is_restarted() -> None:
     assert "restartPolicy" not in monitor(beside("classic-sidecar"))
 
 
-def test_a_native_sidecar_lives_long_enough_to_be_seen_and_is_the_same_program(tmp_path: Path) -> None:
-    sidecar = monitor(beside("native-sidecar"))
-    (waits,) = re.findall(r"time\.sleep\((\d+)\)", sidecar["args"][0])
-    assert int(waits) >= 3
-    command = [sys.executable, *sidecar["command"][1:], sidecar["args"][0].replace(waits, "0"), "--version"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    same = subprocess.run(
-        (sys.executable, "-m", "token_monitor", "--version"), capture_output=True, text=True, check=True
-    )
-    assert done.stdout == same.stdout
+def test_any_other_mode_has_the_command_of_the_image() -> None:
     assert "command" not in monitor(beside("classic-sidecar"))
+    assert "command" not in monitor({})
 
 
 @EACH_SIDECAR
@@ -130,6 +128,39 @@ def test_watch_only_is_one_monitor_and_never_two_at_a_time() -> None:
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}
     assert set(containers({})) == {"token-monitor"}
+
+
+@EACH_SIDECAR
+def test_a_rollout_never_needs_a_gpu_more_unless_the_user_says_so(mode: str) -> None:
+    spec = helm.one("Deployment", beside(mode))["spec"]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    own = {"type": "Recreate"}
+    asked = beside(mode, inference={"container": INFERENCE, "strategy": own})
+    assert helm.one("Deployment", asked)["spec"]["strategy"] == own
+
+
+@EACH_SIDECAR
+def test_an_autoscaler_may_have_the_replicas(mode: str) -> None:
+    asked = beside(mode, inference={"container": INFERENCE, "replicas": None})
+    assert "replicas" not in helm.one("Deployment", asked)["spec"]
+    asked["inference"]["replicas"] = 0
+    assert helm.one("Deployment", asked)["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("mode", ["watch-only", *SIDECARS])
+def test_the_pod_may_have_more_of_the_users(mode: str) -> None:
+    download = {"name": "download", "image": "models:1"}
+    own = {"initContainers": [download], "serviceAccountName": "mine"}
+    values = (beside(mode) if mode != "watch-only" else {}) | {
+        "pod": own,
+        "podLabels": {"team": "vision"},
+        "podAnnotations": {"example.com/scrape": "true"},
+    }
+    made = helm.one("Deployment", values)["spec"]["template"]
+    assert made["spec"]["serviceAccountName"] == "mine"
+    assert made["spec"]["initContainers"][-1] == download
+    assert made["metadata"]["labels"]["team"] == "vision"
+    assert made["metadata"]["annotations"]["example.com/scrape"] == "true"
 
 
 def test_a_volume_that_lasts_can_be_written_by_the_monitor() -> None:
@@ -166,36 +197,41 @@ def test_the_monitor_writes_the_shared_folder_and_inference_reads_it(mode: str) 
 def test_the_monitor_starts_with_these_settings(values: dict[str, Any], tmp_path: Path) -> None:
     """With the files that the Pod would have, and each key of the Secret holding its own name."""
     container = monitor(values)
-    environment = {each["name"]: str(each["value"]) for each in container["env"]}
-    keys = [name.removesuffix("_FILE") for name in environment if name.endswith("_FILE")]
-    for key in keys:
-        (tmp_path / key).write_text("https://example.com/" + key)
-    if "TOKEN_MONITOR_CONFIG" in environment:
-        text = helm.one("ConfigMap", values)["data"]["monitor.yaml"]
-        (tmp_path / "monitor.yaml").write_text(text.replace(SECRET, str(tmp_path)))
-    here = {
-        name: value.replace(SECRET, str(tmp_path)).replace(CONFIGURED, str(tmp_path))
-        for name, value in environment.items()
-    }
-    settings = load({"HOME": str(tmp_path), **here}, tmp_path, REGISTRY)
-    assert settings.accounts
+    config = helm.one("ConfigMap", values)["data"]["monitor.yaml"] if values.get("config") else None
+    secret = {key: "https://example.com/" + key for key in keys(container)}
+    found = settings(container, config, secret, tmp_path)
+    assert found.accounts
+    assert found.daemon.listen == (values.get("host", "0.0.0.0"), values.get("port", 9775))
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
     assert mounts[SECRET]["readOnly"]
     assert DATA in mounts
-    assert (CONFIGURED in mounts) == ("TOKEN_MONITOR_CONFIG" in environment)
+    assert (CONFIGURED in mounts) == (config is not None)
 
 
-def test_the_config_reaches_the_monitor_to_the_letter() -> None:
-    text = "# why\naccounts:\n  - {name: 0123, credential: off, thresholds: {warning: 0.10}}\n\n  # end\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# why\naccounts:\n  - {name: 0123, credential: off, thresholds: {warning: 0.10}}\n\n  # end\n",
+        "  accounts:\n    - name: indented\n",
+        "accounts:\r\n  - name: from Windows\r\n",
+        "\n\naccounts: []\t \n\n\n",
+        "accounts: [] # no end",
+        "true",
+    ],
+)
+def test_the_config_reaches_the_monitor_to_the_letter(text: str) -> None:
     assert helm.one("ConfigMap", {"config": text})["data"]["monitor.yaml"] == text
 
 
-def test_a_changed_config_restarts_the_monitor() -> None:
-    first, second = (
-        helm.one("Deployment", {"config": CONFIG + more})["spec"]["template"]["metadata"]["annotations"]
-        for more in ("", "# changed\n")
+@pytest.mark.parametrize("changed", [{"config": CONFIG + "# changed\n"}, {"secret": {"values": {"A": "other"}}}])
+def test_a_changed_config_or_secret_of_the_charts_restarts_the_monitor(changed: dict[str, Any]) -> None:
+    first = {"config": CONFIG, "secret": {"values": {"A": "abc"}}}
+    before, after = (
+        helm.one("Deployment", values)["spec"]["template"]["metadata"]["annotations"]
+        for values in (first, first | changed)
     )
-    assert first["checksum/config"] != second["checksum/config"]
+    assert before != after
+    assert "abc" not in str(before)
 
 
 def test_a_secret_of_the_charts_holds_what_was_given() -> None:

@@ -11,6 +11,7 @@ import yaml
 from support.helm import parsed
 from support.kubernetes import validate
 from support.markdown import ROOT
+from support.pod_settings import keys, settings
 
 PLAIN = ROOT / "deploy/kubernetes"
 MANIFESTS = sorted(PLAIN.glob("*.yaml"))
@@ -55,12 +56,21 @@ def test_a_manifest_can_be_read(manifest: Path) -> None:
     lines = manifest.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("# ")
     assert all(line == line.rstrip() for line in lines)
-    assert not any("checksum" in line or "helm.sh" in line for line in lines)
+    assert not any(word in line for word in ("checksum", "helm.sh", "managed-by") for line in lines)
 
 
-def test_the_secret_that_is_shown_is_the_one_that_the_sidecars_read() -> None:
+def test_with_the_secret_beside_it_each_monitor_starts_and_needs_all_of_it_between_them(tmp_path: Path) -> None:
     secret = yaml.safe_load((PLAIN / "secret.yaml").read_text(encoding="utf-8"))
+    needed = set()
     for mode in ("classic-sidecar", "native-sidecar", "watch-only"):
-        text = (PLAIN / f"{mode}.yaml").read_text(encoding="utf-8")
-        assert f"secretName: {secret['metadata']['name']}" in text
-        assert all(f"/run/secrets/token-monitor/{key}" in text for key in secret["stringData"])
+        documents = yaml.safe_load_all((PLAIN / f"{mode}.yaml").read_text(encoding="utf-8"))
+        made = {each["kind"]: each for each in documents if each}
+        spec = made["Deployment"]["spec"]["template"]["spec"]
+        every = (*spec.get("initContainers", ()), *spec["containers"])
+        (monitor,) = [each for each in every if each["name"] == "token-monitor"]
+        config = made["ConfigMap"]["data"]["monitor.yaml"] if "ConfigMap" in made else None
+        assert settings(monitor, config, secret["stringData"], tmp_path).accounts
+        mounted = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
+        assert mounted == [secret["metadata"]["name"]]
+        needed |= keys(monitor)
+    assert needed == set(secret["stringData"])

@@ -13,6 +13,8 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     "a Secret of the chart's": {"secret": {"values": {"FACEFUSION_API_TOKEN": "abc", "SECOND": "d: 'e'\n"}}},
     "a volume that lasts": {"persistence": {"enabled": True, "size": "1Gi", "storageClassName": "fast"}},
     "a volume, and the user's Pod": {"persistence": {"enabled": True}, "pod": {"securityContext": {"fsGroup": 7}}},
+    "IPv6 only": {"host": "::", "networkPolicy": {"dnsPort": 5353}},
+    "OpenShift": {"securityContext": {"runAsUser": None, "runAsGroup": None}, "networkPolicy": {"dnsPort": 5353}},
     "a digest": {"image": {"repository": "r.example/tm", "tag": f"1@sha256:{'0' * 64}", "pullPolicy": "Always"}},
     "no policy": {"networkPolicy": {"enabled": False}},
     "a broker": {"networkPolicy": {"egress": [{"ports": [{"port": 9092, "protocol": "TCP"}]}]}},
@@ -30,6 +32,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
             "sharedFolder": True,
             "inference": {
                 "replicas": 3,
+                "strategy": {"type": "Recreate"},
                 "container": INFERENCE | {"volumeMounts": [{"name": "models", "mountPath": "/models"}]},
             },
             "pod": {
@@ -37,7 +40,11 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
                 "nodeSelector": {"gpu": "yes"},
                 "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
                 "volumes": [{"name": "models", "emptyDir": {}}],
+                "initContainers": [{"name": "download", "image": "models:1"}],
+                "serviceAccountName": "mine",
             },
+            "podLabels": {"team": "vision"},
+            "podAnnotations": {"example.com/scrape": "true"},
             "podMonitor": {"enabled": True},
             "prometheusRule": {"enabled": True},
         }

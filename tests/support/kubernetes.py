@@ -1,7 +1,7 @@
 """What a Kubernetes API server would say of a resource, strictly: an unknown field is an error.
 
-Kubernetes' own kinds by its schemas; those of the Prometheus operator by its CRDs (prometheus-operator, bundle of
-v0.82.2), of which the fields that the chart uses are here, closed.
+Kubernetes' own kinds by its schemas; those of the Prometheus operator by what is written here after its CRDs
+(prometheus-operator, bundle of v0.82.2): the fields that the chart uses, closed.
 """
 
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 
-VERSIONS = ("1.29", "1.31", "1.34")
-"""The first with native sidecars, the one that is asked for, and a later one."""
+VERSIONS = ("1.25", "1.29", "1.31", "1.34")
+"""The first that the chart admits, the first with native sidecars, the one that is asked for, and a later one."""
+NATIVE = "1.29"
 
 _DURATION = r"^(0|(([0-9]+)y)?(([0-9]+)w)?(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?(([0-9]+)ms)?)$"
 _TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -65,5 +66,13 @@ def validate(document: dict[str, Any]) -> None:
     if document["kind"] in OPERATOR:
         jsonschema.validate(document, OPERATOR[document["kind"]])
         return
-    for version in VERSIONS:
+    for version in VERSIONS[VERSIONS.index(NATIVE) if _native(document) else 0 :]:
         kubernetes_validate.validate(document, version, strict=True)
+
+
+def _native(document: dict[str, Any]) -> bool:
+    """Whether it has a native sidecar, which the chart refuses before NATIVE."""
+    if document["kind"] != "Deployment":
+        return False
+    containers = document["spec"]["template"]["spec"].get("initContainers", ())
+    return any("restartPolicy" in container for container in containers)

@@ -6,17 +6,23 @@
   {{- if eq .Values.mode "native-sidecar" }}
   restartPolicy: Always
   # The kubelet starts inference once it has seen this container run, and looks every second. A monitor that ends
-  # at once, because its settings are wrong, would hold inference back: so it waits three seconds first.
+  # at once, because its settings are wrong, would hold inference back: so it waits three seconds first. To process 1
+  # a SIGTERM is nothing unless it says what to do.
   command: [python, -c]
-  args: ["import runpy, time; time.sleep(3); runpy.run_module('token_monitor', run_name='__main__')"]
+  args:
+    - |
+      import os, runpy, signal, time
+      signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+      time.sleep(3)
+      runpy.run_module("token_monitor", run_name="__main__")
   {{- end }}
   env:
-    - {name: TOKEN_MONITOR_LISTEN, value: "0.0.0.0:{{ .Values.port }}"}
+    - {name: TOKEN_MONITOR_LISTEN, value: "{{ ternary "[::]" .Values.host (eq .Values.host "::") }}:{{ .Values.port }}"}
     {{- if .Values.config }}
     - {name: TOKEN_MONITOR_CONFIG, value: /etc/token-monitor/monitor.yaml}
     {{- end }}
     {{- range $name, $value := .Values.settings }}
-    - {name: {{ $name }}, value: {{ $value | quote }}}
+    - {name: {{ $name | quote }}, value: {{ $value | quote }}}
     {{- end }}
     {{- range include "token-monitor.keys" . | fromJsonArray }}
     - {name: {{ . }}_FILE, value: /run/secrets/token-monitor/{{ . }}}
@@ -33,8 +39,11 @@
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
     runAsNonRoot: true
-    runAsUser: 65532
-    runAsGroup: 65532
+    {{- range $name, $id := .Values.securityContext }}
+    {{- if not (kindIs "invalid" $id) }}
+    {{ $name }}: {{ int64 $id }}
+    {{- end }}
+    {{- end }}
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
     capabilities: {drop: [ALL]}
@@ -57,17 +66,17 @@
 {{ end -}}
 - name: token-monitor-state
   {{- if .Values.persistence.enabled }}
-  persistentVolumeClaim: {claimName: {{ .Release.Name }}}
+  persistentVolumeClaim: {claimName: {{ .Release.Name | quote }}}
   {{- else if $optional }}
   emptyDir: {}
   {{- else }}
   emptyDir: {sizeLimit: 64Mi}
   {{- end }}
 - name: token-monitor-secret
-  secret: {secretName: {{ .Values.secret.name }}{{ if $optional }}, optional: true{{ end }}}
+  secret: {secretName: {{ .Values.secret.name | quote }}{{ if $optional }}, optional: true{{ end }}}
 {{- if .Values.config }}
 - name: token-monitor-config
-  configMap: {name: {{ .Release.Name }}{{ if $optional }}, optional: true{{ end }}}
+  configMap: {name: {{ .Release.Name | quote }}{{ if $optional }}, optional: true{{ end }}}
 {{- end }}
 {{- if .Values.sharedFolder }}
 - name: token-monitor-shared
