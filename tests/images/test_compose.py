@@ -18,7 +18,8 @@ from support.containers import ROOT, Container, Engine, Unable
 from support.provider import Provider
 
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-PASSWORD = "p4ss-w0rd"
+PASSWORD = 'p4$s "w0rd'
+CREDENTIAL = "tok-$81d0"
 BOTH = ("prometheus", "redis-server")
 STAND_INS = (
     Base(SERVICES["prometheus"]["image"], "bookworm", BOTH),
@@ -79,10 +80,10 @@ def project(
         page = f"127.0.0.1:{server.getsockname()[1]}"
     dotenv = {
         "INFERENCE_IMAGE": OLDER.image,
-        "FACEFUSION_API_TOKEN": "tok-81d0",
+        "FACEFUSION_API_TOKEN": f"'{CREDENTIAL}'",
         "BALANCE_CHECK_ENDPOINT": provider.url,
         "CHECK_INTERVAL": "1",
-        "REDIS_PASSWORD": PASSWORD,
+        "REDIS_PASSWORD": f"'{PASSWORD}'",
     }
     command = [*SERVICES["prometheus"]["command"], f"--web.listen-address={page}"]
     folder = tmp_path / f"tm-compose-{os.getpid()}"
@@ -110,6 +111,11 @@ def ask(url: str) -> Any:
             return json.load(answer)
     except urllib.error.URLError:
         return None
+
+
+def told(container: Container, what: str) -> str:
+    """`cmdline` or `environ` of its process 1."""
+    return Path(f"/proc/{container.pid}/{what}").read_text()
 
 
 def confined(container: Container, user: int, memory: int) -> None:
@@ -140,6 +146,8 @@ def test_inference_and_monitor_run_side_by_side_and_either_may_end(project: Proj
     monitor.until(lambda: monitor.said().alerts() == ["Token balance low"])
     inference.until(lambda: "frame run --execution-providers cuda" in inference.said().out)
     confined(monitor, user=65532, memory=256 * 2**20)
+    assert provider.requests[0].headers["Authorization"] == f"Bearer {CREDENTIAL}"
+    assert PASSWORD not in told(monitor, "environ")
 
     working = inference.pid
     os.kill(first := monitor.pid, 9)
@@ -159,7 +167,7 @@ def test_the_profile_prometheus_brings_one_that_scrapes_the_monitor_and_has_the_
     project.up("prometheus")
     prometheus = project.containers()["prometheus"]
     confined(prometheus, user=65534, memory=512 * 2**20)
-    page = Path(f"/proc/{prometheus.pid}/cmdline").read_text().rpartition("--web.listen-address=")[2].strip("\0")
+    page = told(prometheus, "cmdline").rpartition("--web.listen-address=")[2].strip("\0")
 
     def firing() -> list[str]:
         alerts = (ask(f"http://{page}/api/v1/alerts") or {"data": {"alerts": []}})["data"]["alerts"]
@@ -173,6 +181,8 @@ def test_the_profile_redis_brings_one_that_evicts_nothing_and_keeps_what_it_was_
     redis = project.containers()["redis"]
     redis.until(lambda: redis.health()[0] == 0)
     confined(redis, user=999, memory=512 * 2**20)
+    assert told(redis, "cmdline").startswith("redis-server")
+    assert PASSWORD not in told(redis, "cmdline")
 
     def cli(*arguments: str) -> str:
         return redis.exec("redis-cli", "--raw", *arguments).stdout.strip()
@@ -184,3 +194,13 @@ def test_the_profile_redis_brings_one_that_evicts_nothing_and_keeps_what_it_was_
     os.kill(first := redis.pid, 15)
     redis.until(lambda: redis.pid not in {0, first} and redis.health()[0] == 0)
     assert cli("GET", "pool") == "1000"
+
+
+def test_redis_without_a_password_does_not_start_and_is_in_nobodys_way(project: Project, provider: Provider) -> None:
+    dotenv = project.folder / ".env"
+    dotenv.write_text("".join(line for line in dotenv.read_text().splitlines(True) if "REDIS" not in line))
+    project.up("redis")
+    redis = project.containers()["redis"]
+    redis.until(lambda: "set REDIS_PASSWORD in .env" in redis.said().err)
+    assert "redis-server" not in redis.said().out + redis.said().err
+    redis.until(lambda: provider.requests)

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from token_monitor.config.problems import Findings
+from token_monitor.config.variables import read_variables
+
 ROOT = Path(__file__).parents[2]
 DATA = "/var/lib/token-monitor"
 
@@ -53,6 +56,21 @@ def test_compose_starts_inference_and_monitor_and_the_others_by_their_profile_on
     assert profiles == {
         "inference": None, "token-monitor": None, "prometheus": ["prometheus"], "redis": ["redis"],
     }  # fmt: skip
+
+
+def test_compose_keeps_the_password_of_redis_from_command_lines_and_from_the_monitor():
+    services = compose()["services"]
+
+    assert "${REDIS_PASSWORD" not in str(services["redis"]["command"])
+    assert services["token-monitor"]["environment"]["REDIS_PASSWORD"] == ""
+    # Where it must be set, Compose would ask for it without the profile too.
+    assert services["redis"]["environment"] == {"REDISCLI_AUTH": "${REDIS_PASSWORD:-}"}
+
+
+def test_a_value_in_single_quotes_is_to_the_monitor_what_it_is_to_compose(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ACCOUNT_NAME='a$b ${HOME} $$c # d'\n")
+
+    assert read_variables({"HOME": "/h"}, tmp_path, Findings()).get("ACCOUNT_NAME") == "a$b ${HOME} $$c # d"
 
 
 def test_compose_restarts_each_service_and_neither_waits_for_the_other():
