@@ -1,6 +1,7 @@
 """deploy/prometheus under the real promtool and the real Prometheus."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,19 @@ def test_a_rule_says_how_grave_it_is_and_has_a_section_that_says_what_to_do(rule
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert (page, anchor) == (PROMETHEUS.path, rule["alert"].lower())
     assert anchor in PROMETHEUS.anchors
+
+
+def test_the_page_makes_a_url_of_each_runbook(tmp_path: Path) -> None:
+    for file in DEPLOY.glob("token-monitor.*.yaml"):
+        shutil.copy(file, tmp_path)
+    (line,) = [block.text for block in PROMETHEUS.blocks if block.text.startswith("sed ")]
+    subprocess.run(["sh", "-euc", line], cwd=tmp_path, check=True, timeout=10)
+
+    made = (tmp_path / "token-monitor.rules.yaml").read_text(encoding="utf-8")
+    urls = re.findall(r"runbook_url: (https://\S+)", made)
+    assert [url.partition("/blob/main/")[2] for url in urls] == [rule["annotations"]["runbook"] for rule in RULES]
+    status, said = promtool("test", "rules", str(tmp_path / "token-monitor.tests.yaml"))
+    assert status == 0, said
 
 
 def test_the_page_has_a_section_for_every_rule_in_their_order() -> None:
