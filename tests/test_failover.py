@@ -216,6 +216,17 @@ def test_a_credential_that_will_soon_be_empty_is_left_for_one_that_lasts_longer_
     assert bench.active == "primary"
 
 
+def test_a_night_without_spending_leads_nobody_back_to_a_primary_that_would_not_last() -> None:
+    bench = Bench(FailoverRule("balance", runway=4 * 3600.0, back=True), primary=1000, spare1=100_000)
+    left = {"primary": 1000, "spare1": 100_000}
+    for number in range(3 * 288):
+        if number // 144 % 2 == 0:  # twelve hours of spending, twelve of none
+            left[bench.active] -= 10
+        bench.source.says |= left
+        bench.poll()
+    assert [switch.target for switch in bench.store.switches] == ["spare1"]
+
+
 @pytest.mark.parametrize("bad", [0, -1, REJECTED, DOWN, reading(None), reading(5, available=False), KeyError("x")])
 def test_a_spare_that_is_not_healthy_is_passed_over(bad: object) -> None:
     bench = Bench(primary=0, spare1=bad, spare2=50)

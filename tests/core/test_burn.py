@@ -53,6 +53,18 @@ def test_readings_rarer_than_the_window_are_compared_with_the_one_before() -> No
     assert per_hour(every(6 * HOUR, [100, 40, 34])) == 1
 
 
+def test_after_a_pause_nothing_is_known_until_ten_minutes_were_seen_again() -> None:
+    burn = every(300.0, [100, 99, 98, 97])
+    stopped = burn.read(Decimal(50), 900.0 + 3601.0)
+    assert stopped.rate is None
+    assert per_hour(stopped.read(Decimal(49), 900.0 + 3601.0 + 600.0)) == 6
+
+
+def test_a_poll_by_hand_makes_no_pause_of_an_interval_longer_than_the_window() -> None:
+    polled = every(6 * HOUR, [100, 94, 88]).read(Decimal(88), 12 * HOUR + 1)
+    assert polled.read(Decimal(82), 18 * HOUR).rate is not None
+
+
 @given(st.lists(st.tuples(st.floats(0.1, 5000.0), st.integers(-1000, 1000)), min_size=1, max_size=200))
 def test_it_remembers_a_few_marks_and_looks_back_at_least_the_window(steps: list[tuple[float, int]]) -> None:
     burn, moment, began = Burn(), 0.0, 0.0
@@ -63,6 +75,7 @@ def test_it_remembers_a_few_marks_and_looks_back_at_least_the_window(steps: list
         assert len(burn.marks) <= 15
         assert [mark[0] for mark in burn.marks] == sorted(mark[0] for mark in burn.marks)
         assert burn.marks[-1][0] == moment
+        began = moment if len(burn.marks) == 1 else began
         assert burn.marks[0][0] == began or moment - burn.marks[0][0] >= WINDOW
         assert burn.rate is None or burn.rate >= 0
 

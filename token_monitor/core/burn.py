@@ -1,6 +1,7 @@
 """How fast a balance goes, and how long it lasts at that rate: its runway."""
 
 from decimal import ROUND_FLOOR, Context, Decimal
+from itertools import pairwise
 from typing import Final
 
 from attrs import field, frozen
@@ -10,6 +11,7 @@ WINDOW: Final = 3600.0
 
 _CONFIDENT_AFTER: Final = 600.0
 _SPACING: Final = 300.0
+_PAUSE: Final = 3
 _LONGEST: Final = 10**12
 _CONTEXT: Final = Context(prec=28, rounding=ROUND_FLOOR)
 
@@ -30,7 +32,7 @@ class Burn:
 
     def read(self, value: Decimal, at: float) -> "Burn":
         """After `value` was read at `at`. A rise is a top-up: nothing was spent, as far as anybody can see."""
-        if not self.marks or self.left is None:
+        if not self.marks or self.left is None or self._paused(at):
             return Burn(((at, Decimal(0)),), value)
         spent = _CONTEXT.add(self.marks[-1][1], max(Decimal(0), _CONTEXT.subtract(self.left, value)))
         # The newest mark moves with time until it is far enough from the one before it.
@@ -40,6 +42,13 @@ class Burn:
         recent = [index for index, (moment, _) in enumerate(kept) if moment > at - WINDOW]
         first = max(0, recent[0] - 1) if recent else len(kept) - 1
         return Burn((*kept[first:], (at, spent)), value)
+
+    def _paused(self, at: float) -> bool:
+        """Whether nobody looked for so long that the time until `at` says nothing about now."""
+        moments = [moment for moment, _ in self.marks]
+        pause = at - moments[-1]
+        usual = max((later - earlier for earlier, later in pairwise(moments)), default=pause)
+        return pause > max(WINDOW, _PAUSE * usual)
 
     @property
     def rate(self) -> Decimal | None:

@@ -192,7 +192,7 @@ def plan(
         return Plan(Move.BLIND)
     if active is Health.HEALTHY:
         if rule.back and state.label != PRIMARY and not resting:
-            return Plan(Move.STAY, (PRIMARY,), Why.TOPPED_UP, rates.get(PRIMARY) if rate is None else rate)
+            return Plan(Move.STAY, (PRIMARY,), Why.TOPPED_UP, _highest(rates, state.label, PRIMARY))
         return Plan(Move.STAY)
     if resting:
         return Plan(Move.DWELL)
@@ -200,6 +200,11 @@ def plan(
     if not rule.back:
         others.sort(key=lambda label: label == PRIMARY)
     return Plan(Move.NONE_HEALTHY, tuple(others), Why(active.value), rate)
+
+
+def _highest(rates: Mapping[str, Decimal], *labels: str) -> Decimal | None:
+    """Of the rates that are known. A pause in spending makes no credential last longer than when it was left."""
+    return max((rates[label] for label in labels if label in rates), default=None)
 
 
 def pick(plan: Plan, found: Mapping[str, Health]) -> Iterator[str]:
