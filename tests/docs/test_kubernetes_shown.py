@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support import helm, kubernetes
-from support.markdown import KUBERNETES, Block, all_blocks
+from support.markdown import KUBERNETES, READMES, ROOT, Block, all_blocks
 
 VALUES = helm.parsed((helm.CHART / "values.yaml").read_text(encoding="utf-8"))
 
@@ -24,9 +24,29 @@ def test_the_table_of_modes_has_every_mode() -> None:
     assert KUBERNETES.table_with("watch-only").names == helm.parsed(schema)
 
 
+def test_the_names_that_no_setting_may_have_are_those_that_are_refused() -> None:
+    refused = re.findall(r"\(((?:[A-Z_]+\|?)+)\)\(_FILE\)\?\$", (helm.CHART / "values.schema.json").read_text("utf-8"))[
+        -1
+    ]
+    (row,) = [row for row in KUBERNETES.table_with("settings").rows if row[0] == "`settings`"]
+    assert re.findall(r"`([A-Z][A-Z_]+)`", row[1]) == refused.split("|")
+    comment = (helm.CHART / "values.yaml").read_text(encoding="utf-8").partition("settings: {}")[0]
+    assert all(ending in comment for ending in refused.split("|"))
+
+
+def test_no_secret_is_recommended_on_a_command_line() -> None:
+    chart = "deploy/helm/token-monitor/templates/NOTES.txt"
+    for path in (*READMES, chart, "deploy/kubernetes/secret.yaml", KUBERNETES.path):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert "--from-env-file=" in text
+        assert "rollout restart" in text
+        assert "--from-literal=" not in text
+
+
 def test_every_value_that_the_page_names_exists() -> None:
     named = {code for code in KUBERNETES.inline_code if re.fullmatch(r"(\w+\.)+\w+", code)} - {"values.schema.json"}
-    named |= {name for row in KUBERNETES.table_with("config").rows for name in re.findall(r"`([\w.]+)`", row[0])}
+    rows = [row for head in ("config", "host") for row in KUBERNETES.table_with(head).rows]
+    named |= {name for row in rows for name in re.findall(r"`([\w.]+)`", row[0])}
     assert len(named) > 8
     for name in named:
         place: Any = VALUES
@@ -43,7 +63,8 @@ def test_the_commands_that_are_shown_name_what_is_made() -> None:
     deployment, container = re.findall(r"kubectl logs deployment/(\S+) --container=(\S+)", shown)[0]
     assert ("Deployment", deployment) in made
     assert f"name: {container}\n" in helm.render(name=release)["deployment.yaml"]
-    secret, key = re.findall(r"create secret generic (\S+) --from-literal=(\w+)=", shown)[0]
+    assert f"kubectl rollout restart deployment/{release}\n" in shown
+    secret, key = re.findall(r"create secret generic (\S+) --from-env-file=\S+ +# (\w+)=", shown)[0]
     assert secret == VALUES["secret"]["name"]
     assert [key] == VALUES["secret"]["keys"]
 
@@ -53,6 +74,7 @@ def test_the_numbers_of_the_page_are_those_of_the_chart() -> None:
     container = (helm.CHART / "templates/_container.tpl").read_text(encoding="utf-8")
     assert "waits three seconds" in prose
     assert "time.sleep(3)" in container
+    assert f"a native sidecar from {kubernetes.NATIVE} on" in prose
     *others, last = kubernetes.VERSIONS
     assert f"schemas of Kubernetes {', '.join(others)} and {last}" in prose
     assert f"127.0.0.1:{VALUES['port']}/" in prose

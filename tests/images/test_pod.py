@@ -1,6 +1,7 @@
 """The classic sidecar as a Pod: the monitor and a stand-in inference share a network, and neither needs the other."""
 
 import base64
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from support import helm
 from support.containers import ROOT, Container, Engine
 from support.pods import Pod, kill, settings
+from support.signals_caught import until_caught
 
 STAND_IN = (ROOT / "tests/support/stand_in.py").read_text(encoding="utf-8")
 CONFIG = """
@@ -142,16 +144,31 @@ def test_a_pod_that_is_stopped_ends_the_monitor_as_a_monitor_ends(play: Play) ->
     assert pod.monitor.said().err == ""
 
 
-def test_the_command_of_a_native_sidecar_is_one_that_the_image_takes(
-    slim: str, start: Callable[..., Container]
-) -> None:
+@pytest.fixture
+def native(slim: str, start: Callable[..., Container]) -> Callable[[], Container]:
+    """Start the image with the command of a native sidecar, and without a credential."""
     values = {"mode": "native-sidecar", "inference": {"container": {"image": slim}}}
     (sidecar,) = helm.one("Deployment", values)["spec"]["template"]["spec"]["initContainers"]
     program, *options = sidecar["command"]
+    entry = f"--entrypoint={program}"
+    return lambda: start(slim, "--network=none", entry, command=(*options, *sidecar["args"]))
+
+
+def test_the_command_of_a_native_sidecar_is_one_that_the_image_takes(native: Callable[[], Container]) -> None:
     begun = time.monotonic()
 
-    container = start(slim, "--network=none", f"--entrypoint={program}", command=(*options, *sidecar["args"]))
+    container = native()
 
     assert container.ended() == 2  # for it has no credential
     assert "FACEFUSION_API_TOKEN" in container.said().err
     assert time.monotonic() - begun > 3
+
+
+def test_a_native_sidecar_that_still_waits_ends_with_its_pod_at_once(native: Callable[[], Container]) -> None:
+    container = native()
+    until_caught(container.pid, signal.SIGTERM, 10)
+
+    seconds, status = container.stop()
+
+    assert (status, container.said().err) == (0, "")
+    assert seconds < 1
