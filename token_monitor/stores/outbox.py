@@ -111,8 +111,8 @@ def pick(
     return db.execute(
         f"SELECT {_ROW} FROM outbox AS mine WHERE channel = :channel AND fate = 'pending'"  # noqa: S608
         f" AND attempted_at IS NULL AND {_AWAKE} AND EXISTS (SELECT 1 FROM outbox AS first"
-        " WHERE first.channel = mine.channel AND first.subject = mine.subject AND first.head = 1"
-        " AND first.attempted_at IS NULL) ORDER BY row LIMIT :most",
+        " WHERE first.channel = mine.channel AND first.subject = mine.subject AND first.fate = 'pending'"
+        " AND first.head = 1 AND +first.attempted_at IS NULL) ORDER BY row LIMIT :most",  # +: else it walks all heads
         given,
     ).fetchall()
 
@@ -139,10 +139,7 @@ def failed(db: sqlite3.Connection, delivery: Delivery, error: ChannelError) -> N
     db.executemany(
         "UPDATE outbox SET failures = ?, hopeless_since = ?, ambiguous = ambiguous OR ?, attempting = 0"  # noqa: S608
         f" WHERE {_OWED}",
-        [
-            (delivery.failures, delivery.hopeless_since, error.ambiguous, *_identity(part))
-            for part in delivery.parts
-        ],
+        [(delivery.failures, delivery.hopeless_since, error.ambiguous, *_identity(part)) for part in delivery.parts],
     )
     record_error(db, delivery.channel, error.reason)
 
