@@ -15,12 +15,10 @@ import pytest
 from attrs import evolve
 
 from support.authority import Authority
-from support.clock import FakeClock
 from support.mail_server import MailServer
 from support.messages import low
 from support.tools import make_tools
 from token_monitor.channels.email import Email, EmailChannel, Security
-from token_monitor.channels.recipients import PATIENCE, Recipients
 from token_monitor.channels.smtp import Session
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox
@@ -214,52 +212,6 @@ def test_what_one_recipient_is_refused_for_good_the_others_get_and_an_error_is_l
     assert logged == [f"e-1: 127.0.0.1:{server.port} refuses ops@example.com (550 5.1.1); check to"]
 
 
-def test_what_one_recipient_is_refused_for_now_it_gets_later_and_the_others_get_once() -> None:
-    logged = Logged()
-    with MailServer(RCPT=refusing("night@example.com", "450 4.2.0 Greylisted")) as server:
-        sender = channel(server, tools=make_tools(incomplete=logged.take), to=[OPS, NIGHT])
-        for _ in range(2):
-            error = refusal(sender)
-            assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
-            assert error.reason.endswith(" not yet for night@example.com (450 4.2.0): it asks to try again later")
-        server.answers.clear()
-        assert sender.send(low()).endswith(" answered 250")
-        assert received(server) == [["ops@example.com"], ["night@example.com"]]
-        sender.send(low(number=2))
-        assert received(server)[2:] == [["ops@example.com", "night@example.com"]]
-    assert logged == []
-
-
-def test_a_mailbox_that_stays_full_holds_the_others_up_for_a_quarter_of_an_hour_once() -> None:
-    clock, logged = FakeClock(), Logged()
-    with MailServer(RCPT=refusing("night@example.com", "452 4.2.2 Full")) as server:
-        sender = channel(server, tools=make_tools(clock=clock, incomplete=logged.take), to=[OPS, NIGHT])
-        refusal(sender)
-        clock.advance(PATIENCE - 1)
-        refusal(sender)
-        clock.advance(1)
-        assert "it refused night@example.com (452 4.2.2)" in sender.send(low())
-        assert "it refused night@example.com (452 4.2.2)" in sender.send(low(number=2))
-        assert len(logged) == 2
-        server.answers.clear()
-        sender.send(low(number=3))
-        server.answers["RCPT"] = refusing("night@example.com", "452 4.2.2 Full")
-        with pytest.raises(ChannelError):
-            sender.send(low(number=4))
-        assert received(server).count(["ops@example.com"]) == 3
-
-
-def test_a_refusal_that_becomes_one_for_good_is_logged_and_the_others_are_not_asked_again() -> None:
-    logged = Logged()
-    with MailServer(RCPT=refusing("night@example.com", "450 Later")) as server:
-        sender = channel(server, tools=make_tools(incomplete=logged.take), to=[OPS, NIGHT])
-        refusal(sender)
-        server.answers["RCPT"] = "550 Unknown"
-        assert sender.send(low()).endswith("it refused night@example.com (550)")
-        assert received(server) == [["ops@example.com"]]
-    assert len(logged) == 1
-
-
 def test_an_address_that_is_given_twice_is_one_recipient_and_waits_for_a_greylist_as_one() -> None:
     again = [OPS, Mailbox("ops@EXAMPLE.com", "Ops"), Mailbox("Ops@example.com"), NIGHT, OPS]
     with MailServer(RCPT="450 4.2.0 Greylisted") as server:
@@ -276,14 +228,6 @@ def test_a_session_hands_no_mail_over_that_nobody_takes() -> None:
         session.open(server.port, None)
         assert session.deliver("a@b.c", ["ops@example.com"] * 2, b"mail").keys() == {"ops@example.com"}
         session.close()
-
-
-def test_who_has_what_is_remembered_of_the_latest_messages_only() -> None:
-    remembered = Recipients([OPS, NIGHT])
-    for number in range(1000):
-        remembered.took(str(number), ["ops@example.com"])
-    assert remembered.lacking("999") == ["night@example.com"]
-    assert remembered.lacking("0") == ["ops@example.com", "night@example.com"]
 
 
 def received(server: MailServer) -> list[list[str]]:

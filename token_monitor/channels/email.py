@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-from token_monitor.channels.recipients import Recipients, distinct
-from token_monitor.channels.smtp import Code, RefusedError, Session, Step
+from token_monitor.channels.recipients import Latecomers, Refused, distinct, listed, passing
+from token_monitor.channels.smtp import RefusedError, Session, Step
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.mail import Mailbox, compose
 from token_monitor.core.message import Message
@@ -80,9 +80,9 @@ class Email:
 
 
 class EmailChannel:
-    """Delivered is a 250 to the whole message, for every recipient that is not refused for good.
+    """Delivered is a 250 to the whole message, for one recipient at least.
 
-    One that is refused for now is tried again, alone, for 15 minutes.
+    One that is refused for now is asked again later, and nobody else waits for it.
     """
 
     pace: Final[Pace | None] = Pace(10, 60.0)
@@ -92,7 +92,7 @@ class EmailChannel:
         self._tools = tools
         self._port = settings.port or _PORTS[settings.security]
         self._server = f"{settings.host}:{self._port}"
-        self._recipients = Recipients(settings.to)
+        self._latecomers = Latecomers(self._server, self._deliver, tools)
 
     def fits(self, message: Message) -> bool:
         """See `core.ports.GroupChannel`."""
@@ -100,12 +100,34 @@ class EmailChannel:
 
     def send(self, message: Message) -> str:
         """See `core.ports.Channel`."""
+        waiting = self._latecomers.waiting()
+        to = [mailbox.address for mailbox in self._settings.to if mailbox.address not in waiting]
+        refused = waiting | dict(self._deliver(message, to))
+        if all(address in refused for address in to):
+            codes = sorted(refused.values(), key=lambda code: not code.passing)
+            raise self._refusal(RefusedError(Step.RECIPIENTS, codes[0]))
+        answer = f"{self._server} answered 250"
+        later = passing(refused)
+        gone = {address: code for address, code in refused.items() if address not in later}
+        if gone:
+            self._tools.incomplete(message.id, f"{self._server} refuses {listed(gone)}; check to")
+            answer += f"; it refused {listed(gone)}"
+        if later:
+            self._latecomers.add(message, later)
+            answer += f"; it does not take it yet for {listed(later)}"
+        return answer
+
+    def close(self) -> None:
+        """See `core.ports.Closable`."""
+        self._latecomers.close()
+
+    def _deliver(self, message: Message, to: Sequence[str]) -> Refused:
+        """Those that were refused. Called by two threads. Raises ChannelError."""
         settings = self._settings
         mail = compose(message, settings.sender, settings.to).as_bytes()
         session = Session(settings.host, settings.timeout, self._tools.addresses)
-        to = self._recipients.lacking(message.id)
         try:
-            refused = self._converse(session, to, mail)
+            return self._converse(session, to, mail)
         except RefusedError as error:
             raise self._refusal(error) from None
         except (OSError, UnicodeError) as error:  # a host name that no encoding takes raises the latter
@@ -113,26 +135,8 @@ class EmailChannel:
             raise ChannelError(Scope.RETRY, reason, ambiguous=session.handed_over) from None
         finally:
             session.close()
-        self._recipients.took(message.id, [address for address in to if address not in refused])
-        return self._settled(message.id, refused)
 
-    def _settled(self, message: str, refused: Mapping[str, Code]) -> str:
-        """The answer. Raises ChannelError: somebody is to be asked again."""
-        if not self._recipients.having(message):
-            codes = sorted(refused.values(), key=lambda code: not code.passing)
-            raise self._refusal(RefusedError(Step.RECIPIENTS, codes[0]))
-        later = self._recipients.worth_waiting_for(refused, self._tools.clock.now().steady)
-        if later:
-            reason = f"{self._server} took it, but not yet for {_listed(later)}: it asks to try again later"
-            raise ChannelError(Scope.RETRY, reason, ambiguous=True)
-        self._recipients.done(message)
-        if not refused:
-            return f"{self._server} answered 250"
-        self._tools.incomplete(message, f"{self._server} refuses {_listed(refused)}; check to")
-        return f"{self._server} answered 250; it refused {_listed(refused)}"
-
-    def _converse(self, session: Session, to: Sequence[str], mail: bytes) -> Mapping[str, Code]:
-        """The recipients that were refused."""
+    def _converse(self, session: Session, to: Sequence[str], mail: bytes) -> Refused:
         settings = self._settings
         tls = self._context()
         session.open(self._port, tls if settings.security is Security.TLS else None)
@@ -167,10 +171,6 @@ class EmailChannel:
             return ChannelError(Scope.CHANNEL, f"{self._server} answered {code}: it expects no message; check to")
         scope = Scope.MESSAGE if step is Step.MESSAGE else Scope.CHANNEL
         return ChannelError(scope, f"{self._server} answered {code}: {_HINTS[step]}")
-
-
-def _listed(refused: Mapping[str, Code]) -> str:
-    return ", ".join(f"{address} ({code})" for address, code in refused.items())
 
 
 def _explained(error: Exception, session: Session, timeout: float) -> str:
