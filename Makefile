@@ -16,7 +16,7 @@ IMAGE_BUILD ?= docker build --build-arg REVISION=$$(git rev-parse HEAD)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaign lint format bench manifests wheel wheel-test services lock clean
+.PHONY: help demo test campaign lint format bench manifests wheel wheel-test image-test images services lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

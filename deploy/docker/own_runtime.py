@@ -2,7 +2,8 @@
 
 Runs in a build stage with the interpreter that is to be copied. The result needs nothing of the system it is copied to
 but its kernel: the loader is named in the interpreter's ELF header, and every library is found through its DT_RPATH,
-which goes before LD_LIBRARY_PATH. So no variable is set that a child process would inherit (`man 8 ld.so`).
+which goes before LD_LIBRARY_PATH. So no variable is set that a child process would inherit (`man 8 ld.so`). What
+the system loads into every program (/etc/ld.so.preload) is not loaded into it: that may need another C library.
 
 usage: own_runtime.py PATCHELF
 """
@@ -82,6 +83,14 @@ def find_libraries_there(patchelf: str, loader: str) -> None:
     run(patchelf, "--force-rpath", "--set-rpath", LIBRARIES, PYTHON)
 
 
+def preload_nothing(loader: Path) -> None:
+    """The loader looks for no /etc/ld.so.preload: an empty path names no file."""
+    code, name = loader.read_bytes(), b"/etc/ld.so.preload\0"
+    if code.count(name) != 1:
+        raise SystemExit(f"{loader}: names /etc/ld.so.preload {code.count(name)} times, not once")
+    loader.write_bytes(code.replace(name, bytes(len(name))))
+
+
 def adopt() -> None:
     """Make the virtual environment one of the copied interpreter. -I: the base's PYTHON* variables are not ours."""
     version = sys.version.partition(" ")[0]
@@ -101,6 +110,7 @@ def main(patchelf: str) -> None:
     copy_interpreter(executable)
     copy_libraries(loader)
     find_libraries_there(patchelf, loader)
+    preload_nothing(LIBRARIES / Path(loader).name)
     adopt()
 
 

@@ -1,9 +1,40 @@
-"""Process 1 of the image `bundled`: supervisord, which also starts where no folder can be written."""
+"""Process 1 of the image `bundled`: supervisord, which also starts where no folder can be written.
 
+usage: supervise.py [WORD …]    the inference command, in place of INFERENCE_COMMAND
+"""
+
+import os
+import shlex
+import sys
 import tempfile
+from typing import BinaryIO, Final
 
+from supervisor import loggers
 from supervisor.supervisord import main
 
+STREAMS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def opened(name: str, _mode: str) -> BinaryIO:
+    """A log file. All of them are standard streams, and one that is a socket cannot be opened by its name."""
+    return os.fdopen(os.dup(STREAMS[name]), "wb")
+
+
+def mistake() -> str:
+    """What is wrong with the inference command, in one line; empty if nothing is."""
+    try:
+        words = shlex.split(os.environ.get("INFERENCE_COMMAND", ""))
+    except ValueError as error:
+        return f"INFERENCE_COMMAND: cannot be split into words: {error}"
+    return "" if words and words[0] else "INFERENCE_COMMAND: names no program"
+
+
+if sys.argv[1:]:
+    os.environ["INFERENCE_COMMAND"] = shlex.join(sys.argv[1:])
+if mistake():
+    sys.stderr.write(f"error: {mistake()}\n")
+    sys.exit(2)
+loggers.open = opened
 # supervisord asks for the folder of temporary files, for log files that we do not have, and ends if there is none.
 tempfile.tempdir = "/"
 main(["-c", "/opt/token-monitor/supervisord.conf"])

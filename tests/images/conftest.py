@@ -2,13 +2,15 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from socket import create_server
+from typing import Any
 
 import pytest
 
-from support.bases import OLDER, PYTHON
+from support.bases import NEWER, OLDER, PYTHON
+from support.beside import INFERENCE, Beside
 from support.containers import Container, Engine, Unable
 from support.provider import Provider
 from support.receiver import Receiver
@@ -25,11 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """With both bases. Skips where containers cannot be had: no fault of what is tested."""
+    """With the bases. Skips where containers cannot be had: no fault of what is tested."""
     try:
         engine = Engine()
-        engine.base(PYTHON)
-        engine.base(OLDER)
+        for base in (PYTHON, OLDER, NEWER):
+            engine.base(base)
     except Unable as unable:
         pytest.skip(f"no containers on this machine: {unable}")
     yield engine
@@ -69,6 +71,12 @@ def bundled(built: Callable[[str], str]) -> str:
     return built("bundled")
 
 
+@pytest.fixture(scope="session")
+def bundled_newer(engine: Engine) -> str:
+    """Over a base that is newer than the monitor's own system."""
+    return engine.build("bundled", tag="newer", BASE_IMAGE=NEWER.image)
+
+
 @pytest.fixture
 def volume(engine: Engine) -> Iterator[str]:
     """A fresh named volume."""
@@ -82,7 +90,7 @@ def start(engine: Engine, volume: str) -> Iterator[Callable[..., Container]]:
     """`engine.run`; what it starts ends with the test, before the volume that it may use."""
     running: list[Container] = []
 
-    def start(image: str, *options: str, **how: str) -> Container:
+    def start(image: str, *options: str, **how: Any) -> Container:
         running.append(engine.run(image, *options, **how))
         return running[-1]
 
@@ -116,3 +124,33 @@ def listen() -> str:
     """An address nobody uses."""
     with create_server(("127.0.0.1", 0)) as server:
         return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def beside(
+    start: Callable[..., Container], bundled: str, folder: Path, volume: str, provider: Provider, listen: str
+) -> Callable[..., Beside]:
+    """Start a container whose inference process is FaceFusion's stand-in; the provider has 5 calls left."""
+    (folder / "facefusion.py").write_text(INFERENCE, encoding="utf-8")
+    provider.balance = 5
+    told = {
+        "FACEFUSION_API_TOKEN": "tok-77aa",
+        "BALANCE_CHECK_ENDPOINT": provider.url,
+        "CHECK_INTERVAL": "1",
+        "TOKEN_MONITOR_LISTEN": listen,
+    }
+    mounted = [
+        f"--volume={folder}/facefusion.py:/facefusion/facefusion.py:ro",
+        f"--volume={volume}:/var/lib/token-monitor",
+    ]
+
+    def run(
+        *options: str,
+        image: str = bundled,
+        command: Sequence[str] = (),
+        confined: Sequence[str] = ("--cap-drop=ALL",),
+        **changes: str,
+    ) -> Beside:
+        return Beside(start(image, *mounted, *confined, *options, command=command, **told | changes))
+
+    return run

@@ -1,10 +1,14 @@
 """What is in the three images, and what they add to their bases."""
 
 import json
+import os
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -15,6 +19,10 @@ from support.containers import ROOT, Container, Engine
 
 Start = Callable[..., Container]
 TARGETS = ["slim", "full", "bundled"]
+OURS = ["opt/token-monitor", "etc/token-monitor", "var/lib/token-monitor"]
+CERTIFICATES = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
+EVERYWHERE = {"pypi.org", "/etc/ssl/certs/ca-certificates.crt"}
+"""What libraries name themselves."""
 INSTALLED = """
 import importlib.metadata, json
 print(json.dumps({one.name: one.version for one in importlib.metadata.distributions()}))
@@ -75,13 +83,61 @@ def test_an_image_says_what_it_is(target, engine, built):
     assert labels["org.opencontainers.image.licenses"] == metadata("token-monitor")["License-Expression"]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_nothing_of_the_machine_it_was_built_on_is_in_an_image(target, engine, built):
-    image = built(target)
-    root = Path(engine.podman("image", "mount", image).stdout.strip())
-    try:
-        settings = root / "etc/pip.conf"
-        assert not settings.exists() or settings.read_bytes() == b""  # where a build had them mounted
-        assert not (root / "src").exists()
-    finally:
+@pytest.fixture
+def mounted(engine: Engine, built: Callable[[str], str]) -> Iterator[Callable[[str], Path]]:
+    """Where the files of a target can be read."""
+    images: list[str] = []
+
+    def mount(target: str) -> Path:
+        images.append(built(target))
+        return Path(engine.podman("image", "mount", images[-1]).stdout.strip())
+
+    yield mount
+    for image in images:
         engine.podman("image", "unmount", image)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_of_the_machine_it_was_built_on_is_in_an_image(target, engine, built, mounted):
+    root = mounted(target)
+
+    settings = root / "etc/pip.conf"
+    assert not settings.exists() or settings.read_bytes() == b""  # where a build had them mounted
+    assert not (root / "src").exists()
+    words = told_to_pip()
+    files = [path for folder in OURS for path in (root / folder).rglob("*") if path.is_file()]
+    assert len(files) > 1000
+    assert {path for path in files if any(word in path.read_bytes() for word in words)} == set()
+    assert not any(word.decode() in json.dumps(engine.inspect(built(target))) for word in words)
+
+
+def told_to_pip() -> list[bytes]:
+    """The hosts and files that pip is told of here; with them none of the public index."""
+    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, check=True, text=True)
+    settings = [line.partition("=")[2].strip("'\"") for line in done.stdout.splitlines()]
+    given = [value for name, value in os.environ.items() if name.startswith("PIP_") or name in CERTIFICATES]
+    places = {urlsplit(word).hostname or word for value in [*settings, *given] for word in value.split()}
+    return [word.encode() for word in places if re.search(r"[./]", word) and len(word) > 3 and word not in EVERYWHERE]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_data_folder_is_its_owners_alone(target, mounted):
+    about = (mounted(target) / "var/lib/token-monitor").stat()
+
+    assert (oct(about.st_mode & 0o7777), about.st_uid, about.st_gid) == ("0o700", 65532, 65532)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_has_no_programs_but_its_own(target, mounted):
+    programs = {path.name for path in (mounted(target) / "opt/token-monitor/bin").iterdir()}
+
+    assert {name for name in programs if not name.startswith("python")} == {"token-monitor"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_our_bytecode_is_never_compared_with_the_time_of_its_source(target, mounted):
+    """The flags in a file's header: 1 is `unchecked-hash`, 0 a time."""
+    compiled = list((mounted(target) / "opt/token-monitor").rglob("*.pyc"))
+
+    assert len(compiled) > 400
+    assert {path.read_bytes()[4:8] for path in compiled} == {b"\1\0\0\0"}

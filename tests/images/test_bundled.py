@@ -3,91 +3,14 @@
 import json
 import os
 import signal
-from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from support.bases import OLDER
-from support.containers import Container, Engine
-from support.provider import Provider
+from support.beside import mapped
+from support.containers import Engine
 
+ADDED = {"INFERENCE_COMMAND", "TOKEN_MONITOR_DATA", "TOKEN_MONITOR_LISTEN"}
 OURS = {"opt/token-monitor", "etc/token-monitor", "var/lib/token-monitor"}
-INFERENCE = """
-import json, os, platform, sys, time
-print(json.dumps({"python": platform.python_version(), "libc": platform.libc_ver()[1], "argv": sys.argv[1:],
-                  "folder": os.getcwd(), "environment": dict(os.environ), "uid": os.getuid()}), flush=True)
-while True:
-    print("frame", time.monotonic(), flush=True)
-    time.sleep(0.1)
-"""
-
-Start = Callable[..., Container]
-
-
-class Beside:
-    """An inference process and the monitor in one container."""
-
-    def __init__(self, container: Container) -> None:
-        self.container = container
-
-    @property
-    def inference(self) -> int:
-        return self.container.child("facefusion.py")
-
-    @property
-    def monitor(self) -> int:
-        return self.container.child("bin/token-monitor run")
-
-    def frames(self) -> list[float]:
-        """When each was worked on, by the clock of this machine."""
-        return [float(line.split()[1]) for line in self.container.said().err.splitlines() if line.startswith("frame ")]
-
-    def hello(self) -> dict[str, Any]:
-        """What the inference process says of where it finds itself when it starts."""
-        found = [line for line in self.container.said().err.splitlines() if line.startswith('{"python"')]
-        return dict(json.loads(found[0])) if found else {}
-
-    def spawned(self, program: str) -> int:
-        return self.container.said().err.count(f"spawned: '{program}'")
-
-    def working(self) -> "Beside":
-        """Wait until the monitor has alerted and the inference process has worked."""
-        self.container.until(lambda: self.container.said().alerts() and len(self.frames()) > 5)
-        return self
-
-    def longest_pause(self) -> float:
-        """Seconds between two frames."""
-        return max(later - sooner for sooner, later in pairwise(self.frames()))
-
-
-@pytest.fixture
-def beside(
-    start: Start, bundled: str, folder: Path, volume: str, provider: Provider, listen: str
-) -> Callable[..., Beside]:
-    """Start a container whose inference process is FaceFusion's stand-in; the provider has 5 calls left."""
-    (folder / "facefusion.py").write_text(INFERENCE, encoding="utf-8")
-    provider.balance = 5
-    told = {
-        "FACEFUSION_API_TOKEN": "tok-77aa",
-        "BALANCE_CHECK_ENDPOINT": provider.url,
-        "CHECK_INTERVAL": "1",
-        "TOKEN_MONITOR_LISTEN": listen,
-    }
-    mounted = [f"--volume={folder}/facefusion.py:/facefusion/facefusion.py:ro", "--cap-drop=ALL"]
-
-    def run(*options: str, **changes: str) -> Beside:
-        return Beside(start(bundled, *mounted, f"--volume={volume}:/var/lib/token-monitor", *options, **told | changes))
-
-    return run
-
-
-def mapped(pid: int) -> set[str]:
-    """The files whose code a process can run."""
-    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    return {line.split(maxsplit=5)[5] for line in lines if "x" in line.split()[1] and "/" in line}
 
 
 def tree(root: Path) -> dict[str, tuple[int, int, int, int]]:
@@ -116,9 +39,10 @@ def test_what_the_base_says_of_folder_path_and_environment_stands(engine: Engine
     base, ours = (engine.inspect(image)["Config"] for image in (OLDER.image, bundled))
 
     assert ours["WorkingDir"] == base["WorkingDir"] == "/facefusion"
-    assert [one for one in ours["Env"] if one.split("=")[0] not in {
-        "INFERENCE_COMMAND", "TOKEN_MONITOR_DATA", "TOKEN_MONITOR_LISTEN"
-    }] == base["Env"]  # fmt: skip
+    kept, original = (dict(one.split("=", 1) for one in said["Env"]) for said in (ours, base))
+    assert kept.pop("INFERENCE_LD_PRELOAD") == original.pop("LD_PRELOAD")
+    assert kept.pop("LD_PRELOAD") == kept.pop("LD_AUDIT") == kept.pop("INFERENCE_LD_AUDIT") == ""
+    assert {name: value for name, value in kept.items() if name not in ADDED} == original
 
 
 def test_the_monitor_runs_on_its_own_interpreter_and_libraries_and_inference_on_those_of_its_base(

@@ -35,21 +35,27 @@ PYTHON = Base(
 """In place of the official image: the same release and libraries, no bytecode of the standard library either, and a
 _tkinter whose library is missing."""
 
+_PRELOADED = "/lib/x86_64-linux-gnu/libresolv.so.2"
+_INFERENCE = (
+    "WORKDIR /facefusion",
+    "ENV PATH=/facefusion/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    # What inference images set, and what would break an interpreter that is not theirs.
+    "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
+    f"ENV LD_PRELOAD={_PRELOADED}",
+    "ENV PYTHONHOME=/usr",
+    "ENV PYTHONPATH=/facefusion",
+    # Has supervisord start everything anew.
+    "STOPSIGNAL SIGHUP",
+)
+_FOLDER = f'mkdir "$1/facefusion"; echo {_PRELOADED} > "$1/etc/ld.so.preload"'
+
 OLDER = Base(
-    "localhost/token-monitor-test/inference:older",
-    "bullseye",
-    ("python-is-python3",),
-    (
-        "WORKDIR /facefusion",
-        "ENV PATH=/facefusion/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        # What inference images set, and what would break an interpreter that is not theirs.
-        "ENV LD_LIBRARY_PATH=/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu",
-        "ENV PYTHONHOME=/usr",
-        "ENV PYTHONPATH=/facefusion",
-    ),
-    'mkdir "$1/facefusion"',
+    "localhost/token-monitor-test/inference:older", "bullseye", ("python-is-python3",), _INFERENCE, hook=_FOLDER
 )
 """An inference image with a C library (2.31) and a Python (3.9) older than the monitor's."""
+
+NEWER = Base("localhost/token-monitor-test/inference:newer", "trixie", ("python-is-python3",), _INFERENCE, hook=_FOLDER)
+"""An inference image with a C library (2.41) and a Python (3.13) newer than the monitor's."""
 
 _NO_BYTECODE = 'find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +'
 

@@ -103,9 +103,9 @@ class Engine:
             pack(base, file)
             self.podman("import", *changes, str(file), base.image, timeout=300)
 
-    def build(self, target: str, **arguments: str) -> str:
+    def build(self, target: str, *, tag: str = "latest", **arguments: str) -> str:
         """Build a target of the Dockerfile; the image's name. Raises AssertionError with all that was said."""
-        image = f"localhost/token-monitor-test/{target}:latest"
+        image = f"localhost/token-monitor-test/{target}:{tag}"
         with tempfile.TemporaryDirectory(prefix="tm-") as folder:
             settings = Path(folder) / "pip.conf"
             settings.write_text(_pip_settings(), encoding="utf-8")
