@@ -2,12 +2,14 @@
 
 import pytest
 from attrs import evolve
+from structlog.testing import capture_logs
 
 from support.delivering import CHANNEL, Crash, DeliveryBench
 from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.words import Reason
-from token_monitor.delivery import EXPIRES_AFTER, HOPELESS_AFTER, OTHERS_PASSED, PROBE_EVERY
+from token_monitor.delivery import EXPIRES_AFTER, HOPELESS_AFTER, OTHERS_PASSED, PROBE_EVERY, WRONG_AFTER
+from token_monitor.stores.monitor_db import open_monitor_db
 from token_monitor.worker import LONGEST_BACKOFF
 
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
@@ -123,8 +125,60 @@ def test_a_channel_that_is_set_up_wrongly_keeps_everything_and_is_probed_every_f
     for number in range(20):
         bench.raise_alert(f"a{number}")
     bench.run(3 * PROBE_EVERY + 1)
-    assert len(bench.channel.attempts) == 20 + 3
+    assert len(bench.channel.attempts) == WRONG_AFTER + 3
     assert (bench.pending, bench.dead) == (20, 0)
+
+
+def test_a_start_at_a_channel_that_is_set_up_wrongly_costs_three_attempts_however_much_is_owed() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    for number in range(500):
+        bench.raise_alert(f"a{number}")
+    for starts in (1, 2, 3):
+        bench.restart()
+        bench.run(PROBE_EVERY - 1)
+        assert len(bench.channel.attempts) == starts * WRONG_AFTER
+
+
+def test_what_comes_while_a_channel_rests_is_what_the_probe_tries() -> None:
+    bench = DeliveryBench(failing_for("poison 1", "poison 2", "poison 3", error=WRONG))
+    for number in (1, 2, 3):
+        bench.raise_alert(f"poison {number}")
+    bench.run(100)
+    urgent = [bench.raise_alert("a"), bench.raise_alert("b")]
+    bench.run(PROBE_EVERY - 101)
+    assert bench.channel.arrived == []
+    bench.run(1)
+    assert bench.channel.arrived == urgent
+
+
+def test_a_line_about_a_failure_says_for_how_long_nothing_is_sent_if_it_is_so() -> None:
+    bench = DeliveryBench(lambda _message: WRONG)
+    for number in range(WRONG_AFTER):
+        bench.raise_alert(f"a{number}")
+    with capture_logs() as lines:
+        bench.run()
+    assert [line.get("seconds") for line in lines] == [None] * (WRONG_AFTER - 1) + [PROBE_EVERY]
+    assert [line["alert_id"] for line in lines] == [alert.id for alert in bench.raised]
+    assert {line["event"] for line in lines} == {"Alert delivery failed, trying again"}
+
+
+def test_what_is_given_up_is_not_said_to_be_tried_again() -> None:
+    bench = DeliveryBench(failing_for("a"))
+    bench.raise_alert("a")
+    bench.clock.advance(EXPIRES_AFTER + 1)
+    with capture_logs() as lines:
+        bench.run()
+    assert [line["event"] for line in lines] == ["Alert not delivered"]
+
+
+def test_what_was_refused_is_not_taken_for_another_alert_of_the_same_row() -> None:
+    bench = DeliveryBench(failing_for("poison", error=WRONG))
+    bench.raise_alert("poison")
+    bench.run()
+    bench.store = bench.worker._outbox = open_monitor_db(None)
+    bench.raise_alert("a")
+    bench.run()
+    assert [alert.account for alert in bench.channel.arrived] == ["a"]
 
 
 def test_new_alerts_do_not_put_the_probe_of_what_was_refused_off() -> None:

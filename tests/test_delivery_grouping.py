@@ -7,11 +7,12 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.words import Reason, State
-from token_monitor.delivery import GATHER
+from token_monitor.delivery import GATHER, PROBE_EVERY, WRONG_AFTER
 
 PACE = Pace(20, 60.0)
 ROOM = 2000
 DOWN = ChannelError(Scope.RETRY, "no connection: Connection refused")
+WRONG = ChannelError(Scope.CHANNEL, "HTTP 403")
 
 
 def lines(bench: DeliveryBench) -> list[list[str]]:
@@ -174,6 +175,36 @@ def test_a_group_that_keeps_failing_is_dissolved_and_only_the_culprit_is_given_u
     bench.run(3600)
     assert {"a", "b"} <= {alert.account for alert in bench.channel.arrived}
     assert (bench.pending, bench.dead) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "within"),
+    [(WRONG, 0), (DOWN, 1.2 * (1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60))],
+    ids=["refused", "retried"],
+)
+def test_an_alert_that_alone_fails_delays_the_others_of_its_group_though_nothing_else_passes(
+    error: ChannelError, within: float
+) -> None:
+    bench = DeliveryBench(lambda message: error if "poison" in message.text else None, pace=PACE, room=ROOM)
+    for name in ("a", "poison", "b"):
+        bench.raise_alert(name)
+    bench.run(GATHER + within)
+    assert [alert.account for alert in bench.channel.arrived] == ["a", "b"]
+    assert (bench.pending, bench.dead) == (1, 0)
+
+
+def test_a_channel_that_is_wrong_costs_a_group_no_alert_and_one_attempt_beside_those_of_single_alerts() -> None:
+    bench = DeliveryBench(lambda _message: WRONG, room=ROOM)
+    for number in range(100):
+        bench.raise_alert(f"a{number}")
+    bench.run(GATHER + 1)
+    assert [message.alerts for message in bench.channel.messages] == [100] + [1] * WRONG_AFTER
+    bench.run(PROBE_EVERY)
+    assert len(bench.channel.messages) == 1 + WRONG_AFTER + 1
+    bench.channel.answer = lambda _message: None
+    bench.run(PROBE_EVERY)
+    assert {alert.id for alert in bench.channel.arrived} == {alert.id for alert in bench.raised}
+    assert (bench.pending, bench.dead) == (0, 0)
 
 
 def test_the_order_of_a_subject_holds_within_and_across_groups() -> None:

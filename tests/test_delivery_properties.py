@@ -11,7 +11,7 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
 from token_monitor.core.words import Reason
-from token_monitor.delivery import PROBE_EVERY
+from token_monitor.delivery import GATHER, PROBE_EVERY, WRONG_AFTER
 from token_monitor.worker import LONGEST_BACKOFF
 
 ANSWERS = {
@@ -83,10 +83,12 @@ def test_nothing_is_lost_duplicates_are_bounded_and_order_holds(
         assert [line for line in dict.fromkeys(arrived) if line in raised] == raised
 
 
+POISONS = [f"poison {number}" for number in range(1, 6)]
+
 accounts = st.sampled_from(["poison 1", "poison 2", "a", "b", "c"])
 incidents = st.lists(
     st.one_of(
-        st.tuples(st.just("raise"), accounts),
+        st.tuples(st.just("raise"), st.lists(accounts, min_size=1, max_size=4)),
         st.tuples(st.just("outage"), st.sampled_from([5.0, 90.0, 1000.0])),
         st.tuples(st.just("pass"), st.sampled_from([1.0, 299.0, 400.0])),
         st.tuples(st.just("restart"), st.none()),
@@ -97,14 +99,18 @@ incidents = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(incidents)
-def test_what_one_subject_is_refused_for_delays_no_other_by_more_than_an_attempt(history: list) -> None:
-    bench = DeliveryBench(refuse_poison)
+@given(incidents, st.sampled_from([None, 40, 1000]))
+def test_what_two_subjects_are_refused_for_delays_no_other_by_more_than_an_attempt(
+    history: list, room: int | None
+) -> None:
+    bench = DeliveryBench(refuse_poison, room=room)
+    gather = 0.0 if room is None else GATHER
     for event, given_ in history:
         match event:
             case "raise":
-                bench.raise_alert(given_)
-                bench.run()
+                for account in given_:
+                    bench.raise_alert(account)
+                bench.run(gather)
             case "outage":
                 bench.channel.answer = lambda _message: ChannelError(Scope.RETRY, "refused")
                 bench.run(given_)
@@ -115,14 +121,47 @@ def test_what_one_subject_is_refused_for_delays_no_other_by_more_than_an_attempt
             case "restart":
                 bench.restart()
                 bench.run()
-        assert set(sound(bench.raised)) <= set(bench.channel.arrived)
-    assert len(bench.channel.arrived) == len(set(bench.channel.arrived))
+        assert set(texts(sound(bench.raised))) <= set(arrived(bench))
+    assert len(arrived(bench)) == len(set(arrived(bench)))
     for account in "abc":
-        assert of(account, bench.channel.arrived) == of(account, bench.raised)
+        assert [text for text in arrived(bench) if text.startswith(account)] == of(account, bench.raised)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("raise"), st.lists(st.sampled_from([*POISONS, "a", "b"]), min_size=1, max_size=7)),
+            st.tuples(st.just("restart"), st.just([])),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from([None, 40, 1000]),
+)
+def test_however_many_subjects_are_refused_no_other_waits_for_more_than_two_probes_of_each(
+    history: list, room: int | None
+) -> None:
+    bench = DeliveryBench(refuse_poison, room=room)
+    for event, accounts_ in history:
+        if event == "restart":
+            bench.restart()
+        for account in accounts_:
+            bench.raise_alert(account)
+        bench.run((1 + 2 * len(POISONS)) * PROBE_EVERY)
+        assert set(texts(sound(bench.raised))) <= set(arrived(bench))
 
 
 def refuse_poison(message: Message) -> ChannelError | None:
-    return ChannelError(Scope.CHANNEL, "HTTP 404") if message.alert.account.startswith("poison") else None
+    return ChannelError(Scope.CHANNEL, "HTTP 404") if "poison" in message.text else None
+
+
+def arrived(bench: DeliveryBench) -> list[str]:
+    return [text for message in bench.channel.reached for text in message.text.split("\n")]
+
+
+def texts(alerts: list[Alert]) -> list[str]:
+    return [alert.id for alert in alerts]
 
 
 def sound(alerts: list[Alert]) -> list[Alert]:
@@ -135,14 +174,15 @@ def of(account: str, alerts: list[Alert]) -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(incidents)
-def test_while_all_is_refused_each_alert_costs_one_attempt_beside_the_probes_and_none_is_lost(history: list) -> None:
+def test_while_all_is_refused_a_start_costs_three_attempts_beside_the_probes_and_none_is_lost(history: list) -> None:
     bench = DeliveryBench(lambda _message: ChannelError(Scope.CHANNEL, "HTTP 401"))
     begun = bench.clock.steady
     restarts = 0
     for event, given_ in history:
         match event:
             case "raise":
-                bench.raise_alert(given_)
+                for account in given_:
+                    bench.raise_alert(account)
                 bench.run()
             case "restart":
                 restarts += 1
@@ -151,7 +191,7 @@ def test_while_all_is_refused_each_alert_costs_one_attempt_beside_the_probes_and
             case _:
                 bench.run(given_)
     probes = (bench.clock.steady - begun) / PROBE_EVERY
-    assert len(bench.channel.attempts) <= len(bench.raised) * (1 + restarts) + probes
+    assert len(bench.channel.attempts) <= WRONG_AFTER * (1 + restarts) + probes
     assert (bench.pending, bench.dead) == (len(bench.raised), 0)
     bench.channel.answer = lambda _message: None
     bench.run(PROBE_EVERY)

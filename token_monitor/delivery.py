@@ -18,6 +18,7 @@ from token_monitor.worker import Worker, back_off
 PROBE_EVERY: Final = 300.0
 HOPELESS_AFTER: Final = 8
 OTHERS_PASSED: Final = 3
+WRONG_AFTER: Final = 3
 GATHER: Final = 2.0
 EXPIRES_AFTER: Final = 7 * 86400.0
 REFUSED: Final = "refused"
@@ -49,7 +50,7 @@ class ChannelWorker(Worker):
         self._people = channel if isinstance(channel, GroupChannel) else None
         self._failures = 0
         self._resume_at = outbox.held_until(name)
-        self._refused: set[int] = set()  # rows that the receiver refused since it last took one
+        self._refused: set[tuple[int, str]] = set()  # what the receiver refused since it last took something
         self._probe_at = 0.0
 
     def step(self) -> float | None:
@@ -81,6 +82,8 @@ class ChannelWorker(Worker):
         return 0.0
 
     def _next(self, steady: float) -> Delivery | None:
+        if self._rests(steady):
+            return None
         now = self._clock.now()
         began = None if self._quiet is None else self._quiet.since(now.wall)
         quiet_since = None if began is None else now.steady - (now.wall - began).total_seconds()
@@ -89,6 +92,10 @@ class ChannelWorker(Worker):
             compose = partial(fitting, fits=self._fits, held=self._held if began is None else never_held)
         waiting = self._refused if steady < self._probe_at else ()  # others go on: perhaps it is the message
         return self._outbox.next_delivery(self.name, compose, quiet_since, waiting)
+
+    def _rests(self, now: float) -> bool:
+        """Until the next probe, if so many subjects were refused in a row that it is the channel and no message."""
+        return now < self._probe_at and len(self._refused) >= WRONG_AFTER
 
     def _fits(self, message: Message) -> bool:
         """A fault over one alert must not hold up the others: it then goes alone."""
@@ -124,21 +131,26 @@ class ChannelWorker(Worker):
         self._telemetry.delivered(self.name, error.scope.value)
         why = self._verdict(delivery, error, now)
         delivery = self._counted(delivery, error, now)
-        if why is not None and delivery.members:
+        key = (delivery.row, delivery.message.alert.id)
+        self._refused.discard(key)
+        line = log.bind(channel=self.name, alert_id=delivery.message.id, error=error.reason)
+        if delivery.members and _falls_apart(delivery, error, why):
             self._outbox.failed(delivery, error, now)
-            self._outbox.dissolve(delivery)  # one of them may be the cause; the others must not die of it
+            self._outbox.dissolve(delivery)
+            self._back_off(error, now)
+            line.warning("Group not delivered, sending its alerts one by one", alerts=len(delivery.members))
         elif why is not None:
             self._outbox.bury(delivery, error, why, now)
-            log.error(
-                "Alert not delivered", channel=self.name, alert_id=delivery.message.id, error=error.reason, why=why
-            )
+            self._back_off(error, now)
+            line.error("Alert not delivered", why=why)
         else:
             self._outbox.failed(delivery, error, now)
-        rows = {part.row for part in delivery.parts}
-        self._refused -= rows
-        if error.scope is Scope.CHANNEL and why is None:
-            self._refused |= rows
-        self._back_off(error, now)
+            if error.scope is Scope.CHANNEL:
+                self._refused.add(key)
+            pause = self._back_off(error, now)
+            if pause:
+                line = line.bind(seconds=round(pause, 1))
+            line.warning("Alert delivery failed, trying again")
 
     def _counted(self, delivery: Delivery, error: ChannelError, now: float) -> Delivery:
         """With one failure more (rule O2). A refusal of scope `channel` counts only if others passed in between."""
@@ -162,9 +174,10 @@ class ChannelWorker(Worker):
             return "hopeless"
         return None
 
-    def _back_off(self, error: ChannelError, now: float) -> None:
+    def _back_off(self, error: ChannelError, now: float) -> float:
+        """Seconds for which nothing is sent at all; 0: only what was refused waits."""
         if error.scope is Scope.MESSAGE:
-            return
+            return 0.0
         wait = 0.0
         if error.scope is Scope.RETRY:
             wait = back_off(self._failures)
@@ -175,7 +188,9 @@ class ChannelWorker(Worker):
             wait = max(wait, error.retry_after)
             self._outbox.hold(self.name, now + wait)
         self._resume_at = now + wait
-        seconds = wait if error.scope is Scope.RETRY else max(wait, self._probe_at - now)
-        log.warning(
-            "Alert delivery failed, trying again", channel=self.name, error=error.reason, seconds=round(seconds, 1)
-        )
+        return max(wait, self._probe_at - now) if self._rests(now) else wait
+
+
+def _falls_apart(group: Delivery, error: ChannelError, why: str | None) -> bool:
+    """Whether one of its members may be the cause: the others must neither die of it nor wait for it."""
+    return why is not None or error.scope is not Scope.RETRY or group.failures >= HOPELESS_AFTER

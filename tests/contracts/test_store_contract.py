@@ -220,10 +220,14 @@ def test_refused_heads_are_left_out_with_all_that_waits_behind_them(store: Monit
     first = owed(store)
     store.begin(first, 2.0)
     store.failed(first, BAD_TOKEN, 2.0)
-    found = store.next_delivery("ops", refused={first.row})
+    found = store.next_delivery("ops", refused={(first.row, "a-1")})
     assert found is not None
     assert names([found]) == ["b-1"]
-    assert store.next_delivery("ops", refused={first.row, first.row + 1, first.row + 2}) is None
+    others = {(first.row + 1, "b-1"), (first.row + 2, "c-1")}
+    assert store.next_delivery("ops", refused={(first.row, "a-1"), *others}) is None
+    found = store.next_delivery("ops", refused={(first.row, "d-1"), *others})
+    assert found is not None
+    assert names([found]) == ["a-1"]
 
 
 def test_what_passed_since_counts_other_subjects_of_the_channel_only(store: MonitorDb) -> None:

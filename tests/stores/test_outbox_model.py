@@ -103,7 +103,8 @@ class OutboxMachine(RuleBasedStateMachine):
     def without_what_was_refused_it_is_that_of_the_model_too(self) -> None:
         for channel in CHANNELS:
             if head := self.store.next_delivery(channel):
-                row, delivery = self.next_row(channel, but=1), self.store.next_delivery(channel, refused={head.row})
+                refused = {(head.row, head.message.alert.id)}
+                row, delivery = self.next_row(channel, but=1), self.store.next_delivery(channel, refused=refused)
                 assert (delivery and delivery.message) == (row and row.message)
 
     @invariant()

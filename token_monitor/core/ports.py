@@ -153,7 +153,7 @@ class Outbox(Protocol):
         channel: str,
         compose: Compose | None = None,
         quiet_since: float | None = None,
-        refused: Collection[int] = (),
+        refused: Collection[tuple[int, str]] = (),
     ) -> Delivery | None:
         """Of the oldest pending deliveries of each subject, the one attempted least recently.
 
@@ -161,7 +161,7 @@ class Outbox(Protocol):
             What was attempted together stays so.
         quiet_since: quiet hours began then; only subjects with something critical pass, and those whose episode was
             told since and has ended.
-        refused: rows whose turn it is not.
+        refused: row and alert id of those whose turn it is not.
         """
         ...
 

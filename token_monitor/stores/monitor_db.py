@@ -122,7 +122,7 @@ class MonitorDb:
         channel: str,
         compose: Compose | None = None,
         quiet_since: float | None = None,
-        refused: Collection[int] = (),
+        refused: Collection[tuple[int, str]] = (),
     ) -> Delivery | None:
         """See `core.ports.Outbox`. A row that cannot be read is given up, with a line."""
         most = 1 if compose is None else MOST_TOGETHER

@@ -87,21 +87,26 @@ def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
 
 
 def pick(
-    db: sqlite3.Connection, channel: str, most: int, quiet_since: float | None, refused: Collection[int] = ()
+    db: sqlite3.Connection,
+    channel: str,
+    most: int,
+    quiet_since: float | None,
+    refused: Collection[tuple[int, str]] = (),
 ) -> list[Row]:
     """The rows of the next delivery: what was attempted together, else a head and, `most` in all, what may join it.
 
-    refused: heads that are left out.
+    refused: heads that are left out, by row and alert.
     """
-    given = {"channel": channel, "since": quiet_since, "most": most}
-    head = db.execute(
-        f"SELECT {_ROW}, alone FROM outbox AS mine WHERE channel = :channel AND head = 1 AND {_AWAKE}"  # noqa: S608
-        f" AND row NOT IN ({', '.join(map(str, refused))}) ORDER BY attempted_at, row LIMIT 1",
+    given = {"channel": channel, "since": quiet_since, "most": most, "heads": len(refused) + 1}
+    heads = db.execute(
+        f"SELECT {_ROW}, alone, alert_id FROM outbox AS mine WHERE channel = :channel AND head = 1 AND {_AWAKE}"  # noqa: S608
+        " ORDER BY attempted_at, row LIMIT :heads",
         given,
-    ).fetchone()
+    ).fetchall()
+    head = next((head for head in heads if (head[0], head[-1]) not in refused), None)
     if head is None:
         return []
-    *row, alone = head
+    *row, alone, _ = head
     attempted_at, group = row[5:]
     if group is not None:
         together = f"SELECT {_ROW} FROM outbox WHERE channel = ? AND fate = 'pending' AND batch = ? ORDER BY row"  # noqa: S608
