@@ -90,6 +90,9 @@ def test_one_who_may_be_told_again_does_not_wait_for_another_who_may_not(
     server.answers["RCPT"] = refusing("450 4.2.0 Greylisted", NIGHT)
     mail._latecomers.retry()
     assert (got(server, EVE), got(server, NIGHT)) == (["e-1", "e-2"], [])
+    server.answers.clear()
+    mail._latecomers.retry()
+    assert got(server, EVE) == got(server, NIGHT) == got(server, OPS) == ["e-1", "e-2"]
 
 
 def test_a_mailbox_that_stays_full_delays_nobody_and_every_message_that_it_misses_is_logged(
@@ -188,6 +191,7 @@ def test_a_stop_logs_what_is_owed(server: MailServer, mail: EmailChannel, logged
     who = "night@example.com (450 4.2.0), eve@example.com (450 4.2.0)"
     reason = f"127.0.0.1:{server.port} did not take it for {who} before the stop"
     assert logged == [("e-1", reason), ("e-2", reason)]
+    assert mail._latecomers.waiting() == {}
 
 
 def test_late_recipients_are_asked_every_minute_by_a_thread_that_ends_with_the_last_of_them(
@@ -242,6 +246,28 @@ def test_a_server_that_opens_again_is_handed_ten_mails_a_minute(logged: Logged) 
     asked.latecomers.close()
     assert asked.handed == [f"e-{number} {NIGHT}" for number in range(25)]
     assert logged == []
+
+
+def test_those_who_are_refused_again_leave_room_for_others(logged: Logged) -> None:
+    asked = Asked(logged)
+    for number in range(12):
+        asked.latecomers.add(low(number=number), {f"{number}@example.com": FULL})
+    asked.answer = lambda: {f"{len(asked.handed) - 1}@example.com": FULL}
+    asked.latecomers.retry()
+    assert len(asked.handed) == 12
+    asked.latecomers.close()
+
+
+def test_what_is_refused_again_is_not_overtaken(logged: Logged) -> None:
+    asked = Asked(logged)
+    for number in (1, 2):
+        asked.latecomers.add(low(number=number), {NIGHT: FULL})
+    asked.answer = lambda: {NIGHT: FULL} if len(asked.handed) == 1 else {}
+    asked.latecomers.retry()
+    assert asked.handed == [f"e-1 {NIGHT}"]
+    asked.latecomers.retry()
+    assert asked.handed[1:] == [f"e-1 {NIGHT}", f"e-2 {NIGHT}"]
+    asked.latecomers.close()
 
 
 def test_what_is_given_up_while_it_is_handed_over_is_logged_once(logged: Logged) -> None:
