@@ -349,6 +349,7 @@ def test_under_flock_a_program_never_runs_twice_at_a_time_and_the_alert_waits(tm
     assert ran.exists()
 
 
+@pytest.mark.usefixtures("no_other_secrets")
 def test_an_argument_from_a_variable_is_not_shown_and_masked_in_what_the_program_says(tmp_path: Path) -> None:
     file = tmp_path / "tm.yaml"
     file.write_text(
