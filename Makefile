@@ -1,6 +1,8 @@
 # Needs: Python >= 3.11 (with venv), make, and a package index that pip reaches. Nothing is installed by hand.
 PYTHON ?= python3
 WORKERS ?= 2
+# The status that says: containers cannot run here. Every other is a fault of ours.
+UNABLE := 3
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -65,8 +67,10 @@ wheel-test: wheel services  ## run the tests against the built wheel
 # Where containers cannot run, one line says why, and that is no failure.
 image-test: $(VENV)/.dev  ## build the images and run them, without a Docker engine (Debian, as root)
 	@scripts/install-test-services images
-	@if PYTHONPATH=tests $(BIN)/python -m support.containers; then \
-		$(BIN)/pytest -m image $(PYTEST_ARGS) tests/images; fi
+	@PYTHONPATH=tests $(BIN)/python -m support.containers; case $$? in \
+		0) $(BIN)/pytest -m image $(PYTEST_ARGS) tests/images ;; \
+		$(UNABLE)) ;; \
+		*) exit 1 ;; esac
 
 images:  ## build token-monitor:slim and token-monitor:full; IMAGE_BUILD="podman build" for another builder
 	$(IMAGE_BUILD) --target slim -t token-monitor:slim -t token-monitor .

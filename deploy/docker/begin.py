@@ -5,13 +5,14 @@ usage: begin.py inference | monitor
 
 import os
 import shlex
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 FOR_ITS_LOADER: Final = ("LD_AUDIT", "LD_PRELOAD")
 MONITOR: Final = "/opt/token-monitor/bin/token-monitor"
-DATA: Final = Path("/var/lib/token-monitor")
 USER: Final = 65532
 
 
@@ -22,6 +23,12 @@ def inference() -> None:
         value = os.environ.pop(name, "") or of_the_base
         if value:
             os.environ[name] = value
+    for name in [name for name in os.environ if name.startswith("SUPERVISOR_")]:
+        del os.environ[name]
+    if b"LC_CTYPE=" not in Path("/proc/self/environ").read_bytes():
+        os.environ.pop("LC_CTYPE", None)  # our interpreter sets it where no locale is set (PEP 538)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by our interpreter, and so by what it becomes
+        signal.signal(ignored, signal.SIG_DFL)
     command = shlex.split(os.environ["INFERENCE_COMMAND"])
     try:
         os.execvp(command[0], command)  # noqa: S606 - it is the user's
@@ -41,13 +48,19 @@ def monitor() -> None:
 
 
 def leave_root() -> None:
-    if DATA.stat().st_uid != USER:
-        for path in (*DATA.iterdir(), DATA):
-            os.chown(path, USER, USER, follow_symlinks=False)
+    with suppress(OSError):  # it then keeps its state in memory, and says so
+        own(Path(os.environ.get("TOKEN_MONITOR_DATA", "")))
     os.setgroups([])
     os.setgid(USER)
     os.setuid(USER)
     os.environ["HOME"] = "/"
+
+
+def own(data: Path) -> None:
+    """Our files in it, and nobody else's: it may be a folder of the inference process."""
+    if data.is_absolute() and data.stat().st_uid != USER:
+        for path in (*data.glob("monitor.*"), data):
+            os.chown(path, USER, USER, follow_symlinks=False)
 
 
 {"inference": inference, "monitor": monitor}[sys.argv[1]]()

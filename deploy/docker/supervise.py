@@ -4,13 +4,19 @@ usage: supervise.py [WORD …]    the inference command, in place of INFERENCE_C
 """
 
 import os
-import shlex
-import sys
-import tempfile
-from typing import BinaryIO, Final
+import signal
 
-from supervisor import loggers
-from supervisor.supervisord import main
+# Process 1 has no default that would end it while the rest is imported.
+signal.signal(signal.SIGTERM, lambda number, _frame: os._exit(128 + number))
+
+import shlex  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import BinaryIO, Final  # noqa: E402
+
+from supervisor import loggers  # noqa: E402
+from supervisor.supervisord import main  # noqa: E402
 
 STREAMS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -34,6 +40,8 @@ if sys.argv[1:]:
 if mistake():
     sys.stderr.write(f"error: {mistake()}\n")
     sys.exit(2)
+if b"LC_CTYPE=" not in Path("/proc/self/environ").read_bytes():
+    os.environ.pop("LC_CTYPE", None)  # our interpreter sets it where no locale is set (PEP 538)
 loggers.open = opened
 # supervisord asks for the folder of temporary files, for log files that we do not have, and ends if there is none.
 tempfile.tempdir = "/"

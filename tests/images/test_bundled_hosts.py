@@ -90,6 +90,42 @@ def test_where_inference_is_root_the_monitor_is_not_and_keeps_its_state(engine: 
     assert {path.stat().st_uid for path in (data, *data.iterdir())} == {65532}
 
 
+def test_another_data_folder_becomes_the_monitors_too_and_nothing_else_in_it(beside, folder):
+    data = folder / "data"
+    data.mkdir()
+    (data / "model.onnx").touch()
+    beside("--user=0:0", f"--volume={data}:/data", confined=ROOTS, TOKEN_MONITOR_DATA="/data").working()
+
+    assert data.stat().st_uid == (data / "monitor.db").stat().st_uid == 65532
+    assert (data / "model.onnx").stat().st_uid == 0
+
+
+def test_a_data_folder_that_cannot_be_made_its_own_keeps_no_monitor_from_watching(beside, folder):
+    data = folder / "data"
+    data.mkdir()
+    both = beside("--user=0:0", f"--volume={data}:/data:ro", confined=ROOTS, TOKEN_MONITOR_DATA="/data").working()
+
+    assert user(both.monitor)[0] == "65532"
+    assert "Cannot use the data folder" in both.container.said().out
+
+
+def test_inference_begins_as_its_base_would_begin_it(beside):
+    """With no variable and no ignored signal of our interpreter or of supervisord."""
+    code = "tr '\\0' '\\n' </proc/$$/environ; grep SigIgn /proc/$$/status; sleep 600"
+    both = beside(command=["sh", "-c", code])
+    both.container.until(lambda: "SigIgn" in both.container.said().err)
+    said = both.container.said().err
+
+    assert "SigIgn:\t0000000000000000" in said
+    assert "LC_CTYPE" not in said
+    assert "SUPERVISOR_" not in said
+
+
+def test_low_limits_keep_nothing_from_starting(beside):
+    both = beside("--ulimit=nofile=256:256").working()
+    assert both.container.health() == (0, "healthy")
+
+
 def test_a_monitor_that_cannot_leave_root_says_so_and_does_not_run(beside):
     both = beside("--user=0:0", confined=["--cap-drop=ALL"])
     both.container.until(lambda: "error: token-monitor cannot leave root" in both.container.said().err)

@@ -31,6 +31,9 @@ _CERTIFICATES = Path("/etc/ssl/certs")
 T = TypeVar("T")
 
 
+UNABLE = 3  # as in the Makefile; a traceback is 1
+
+
 class Unable(Exception):  # noqa: N818 - not an error of what is tested
     """Containers cannot be had on this machine; the reason in one line."""
 
@@ -65,8 +68,8 @@ class Engine:
             raise Unable("not root")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._storage = ["--root", str(self.folder / "storage"), "--runroot", str(self.folder / "run")]
-        # Layers that nothing was built from for a day.
-        self.podman("image", "prune", "--force", "--filter", "until=24h")
+        # Layers that nothing was built from for a day. Where podman fails at that, `base` says why.
+        self.podman("image", "prune", "--force", "--filter", "until=24h", check=False)
 
     def command(self, program: str) -> list[str]:
         runtime = ["--runtime", str(shutil.which("runc", path=self._path))] if program == "podman" else []
@@ -232,7 +235,7 @@ def main() -> int:
         Engine().base(PYTHON)
     except Unable as unable:
         print(f"the images are not tested, for containers cannot run on this machine: {unable}")
-        return 1
+        return UNABLE
     return 0
 
 
