@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -62,7 +63,9 @@ def bare(url: str) -> Iterator["subprocess.Popen[bytes]"]:
 def warm_up_bytecode() -> None:
     """One start nobody counts, so that no figure holds the compiling of modules."""
     subprocess.run([sys.executable, "-m", "token_monitor", "--version"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([sys.executable, "-m", "compileall", "-q", str(HERE.parent / "token_monitor")], check=True)
+    package = find_spec("token_monitor")  # which need not be the one beside us
+    assert package is not None
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *package.submodule_search_locations or ()], check=True)
 
 
 def free_port() -> int:
