@@ -65,7 +65,7 @@ def warm_up_bytecode() -> None:
     subprocess.run([sys.executable, "-m", "token_monitor", "--version"], check=True, stdout=subprocess.DEVNULL)
     package = find_spec("token_monitor")  # which need not be the one beside us
     assert package is not None
-    subprocess.run([sys.executable, "-m", "compileall", "-q", *package.submodule_search_locations or ()], check=True)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *(package.submodule_search_locations or ())], check=True)
 
 
 def free_port() -> int:
