@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -806,18 +807,34 @@ def test_a_percentage_of_a_spare_that_reports_no_limit_makes_it_unreadable_and_n
     assert bench.active == "spare2"
 
 
-def test_accounts_that_look_for_another_credential_do_not_fail_the_polls_of_others() -> None:
-    release = threading.Event()
+class Hanging:
+    """A credential that gives no answer before `release`."""
 
-    def hang() -> Reading:
-        release.wait(30)
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def answer(self) -> Reading:
+        self.release.wait(30)
         return reading(100)
 
+    @contextmanager
+    def asked_by(self, scheduler: Scheduler) -> Iterator[None]:
+        thread = threading.Thread(target=scheduler.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.release.set()
+            scheduler.stop()
+            thread.join(5)
+
+
+def test_accounts_that_look_for_another_credential_do_not_fail_the_polls_of_others() -> None:
     clock, store, telemetry = SteadyClock(), MemoryStore(), CountingTelemetry()
-    world = make_world(clock, store, telemetry)
+    world, spare = make_world(clock, store, telemetry), Hanging()
     monitors = []
     for number in range(WORKERS + 1):
-        source = Accounts(primary=0 if number < WORKERS else 50, spare1=hang)
+        source = Accounts(primary=0 if number < WORKERS else 50, spare1=spare.answer)
         source.host = f"host{number}"
         watch = make_watch(
             source,
@@ -828,35 +845,23 @@ def test_accounts_that_look_for_another_credential_do_not_fail_the_polls_of_othe
         )
         monitors.append(AccountMonitor(watch, world, {}, 0))
     scheduler = Scheduler(monitors, lambda: clock.now().steady)
-    thread = threading.Thread(target=scheduler.run)
-    thread.start()
-    try:
+    with spare.asked_by(scheduler):
         last = f"a{WORKERS:02}"
         eventually(lambda: sum("spare1" in monitor.watch.source.asked for monitor in monitors) == WORKERS)
         scheduler.poll_now(last)
         assert telemetry.outcomes(last) == []
-        release.set()
+        spare.release.set()
         telemetry.wait_for(lambda seen: seen.outcomes(last) != [])
         assert telemetry.outcomes(last) == ["ok"]
-    finally:
-        release.set()
-        scheduler.stop()
-        thread.join(5)
 
 
 def test_only_so_many_accounts_of_one_host_look_for_another_credential_at_the_same_time() -> None:
-    release = threading.Event()
-
-    def hang() -> Reading:
-        release.wait(30)
-        return reading(100)
-
     clock, store, telemetry = SteadyClock(), MemoryStore(), CountingTelemetry()
-    world = make_world(clock, store, telemetry)
+    world, spare = make_world(clock, store, telemetry), Hanging()
     asked: list[str] = []
     monitors = []
     for number in range(3 * PER_HOST):
-        source = Accounts(primary=0, spare1=hang)
+        source = Accounts(primary=0, spare1=spare.answer)
         source.asked = asked
         spares = {"spare1": lambda: Secret("spare1-secret")}
         watch = make_watch(
@@ -868,15 +873,9 @@ def test_only_so_many_accounts_of_one_host_look_for_another_credential_at_the_sa
     elsewhere.host = "elsewhere.test"
     last = make_watch(elsewhere, "last", resolve=lambda: Secret("primary-secret"))
     scheduler = Scheduler([*monitors, AccountMonitor(last, world, {}, 0)], lambda: clock.now().steady)
-    thread = threading.Thread(target=scheduler.run)
-    thread.start()
-    try:
+    with spare.asked_by(scheduler):
         eventually(lambda: asked.count("spare1") >= PER_HOST and telemetry.outcomes("last") == ["ok"])
         assert sorted(asked) == ["primary"] * PER_HOST + ["spare1"] * PER_HOST
-        release.set()
+        spare.release.set()
         telemetry.wait_for(lambda seen: len(seen.polls) == 3 * PER_HOST + 1)
         assert len(store.switches) == 3 * PER_HOST
-    finally:
-        release.set()
-        scheduler.stop()
-        thread.join(5)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from packaging.utils import canonicalize_name
+from pip._internal.models.index import PyPI
 
 import token_monitor
 from support.bases import OLDER, PYTHON
@@ -21,7 +22,7 @@ Start = Callable[..., Container]
 TARGETS = ["slim", "full", "bundled"]
 OURS = ["opt/token-monitor", "etc/token-monitor", "var/lib/token-monitor"]
 CERTIFICATES = {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
-EVERYWHERE = {"pypi.org", "/etc/ssl/certs/ca-certificates.crt"}
+EVERYWHERE = {PyPI.netloc, "/etc/ssl/certs/ca-certificates.crt"}
 """What libraries name themselves."""
 INSTALLED = """
 import importlib.metadata, json
