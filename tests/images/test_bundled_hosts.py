@@ -11,6 +11,7 @@ from support.beside import mapped
 from support.containers import Engine
 
 PRELOADED = "/lib/x86_64-linux-gnu/libresolv.so.2"
+RESERVED_BY_LIBC = 0b11 << 31  # SIGCANCEL, SIGSETXID: posix_spawn of glibc 2.36 leaves both ignored in what it starts
 ROOTS = ("--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=KILL", "--cap-add=SETGID", "--cap-add=SETUID")
 
 
@@ -116,7 +117,8 @@ def test_inference_begins_as_its_base_would_begin_it(beside):
     both.container.until(lambda: "SigIgn" in both.container.said().err)
     said = both.container.said().err
 
-    assert "SigIgn:\t0000000000000000" in said
+    ignored = int(said.partition("SigIgn:\t")[2][:16], base=16)
+    assert ignored & ~RESERVED_BY_LIBC == 0
     assert "LC_CTYPE" not in said
     assert "SUPERVISOR_" not in said
 
