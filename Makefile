@@ -1,6 +1,7 @@
 # Needs: Python >= 3.11 (with venv), make, and a package index that pip reaches. Nothing is installed by hand.
 PYTHON ?= python3
-WORKERS ?= 2
+# One more than the two cores of a small machine: most tests wait for processes and servers.
+WORKERS ?= 3
 # The status that says: containers cannot run here. Every other is a fault of ours.
 UNABLE := 3
 PYTEST_ARGS ?=

@@ -76,7 +76,7 @@ def _too_large(dice: random.Random) -> Iterator[Malformed]:
         yield Malformed(head(200, Content_Length=len(body)) + body, keep=False)
         yield Malformed(head(200) + body, keep=False)
         yield Malformed(head(200, Transfer_Encoding="chunked") + chunked, keep=False)
-        yield Malformed(head(200, Content_Length=len(squeezed), Content_Encoding="gzip") + squeezed, keep=False)
+        yield Malformed(head(200, Content_Length=len(squeezed), Content_Encoding="gzip") + squeezed, keep=True)
 
 
 def _cut_headers(dice: random.Random) -> Iterator[Malformed]:

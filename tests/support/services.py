@@ -13,11 +13,17 @@ import pytest
 _BELOW_THE_EPHEMERAL: Final = range(20_000, 32_000)
 
 
+def find(program: str) -> Path | None:
+    """The path of `program`; Debian keeps some servers where the PATH of a user does not lead."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    return Path(found) if found else None
+
+
 def require(program: str) -> Path:
     """The path of `program`. Where it is not installed the test is skipped with a reason, but fails when `CI=true`."""
-    found = shutil.which(program)
+    found = find(program)
     if found:
-        return Path(found)
+        return found
     reason = f"{program} is not installed; scripts/install-test-services installs it on Debian"
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason, pytrace=False)

@@ -144,13 +144,25 @@ class KafkaCounterpart(BrokerCounterpart):
         self._consumer.close()
 
     def read(self) -> None:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=5)
+        end = self._end()
         while self._next < end:
             record = self._consumer.poll(1.0)
             if record is not None and record.error() is None:
                 self._next = record.offset() + 1
                 headers = dict(record.headers() or [])
                 self.note(record.value(), headers["alert-id"].decode())
+
+    def _end(self) -> int:
+        """Asked again where librdkafka just replaces a broker's handle, or has not learnt yet of the topic."""
+        for _ in range(4):
+            with suppress(KafkaException):
+                return self._watermark()
+            time.sleep(1)
+        return self._watermark()
+
+    def _watermark(self) -> int:
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=5)
+        return int(end)
 
     def killed(self) -> None:
         self._leave()

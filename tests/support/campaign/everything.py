@@ -1,6 +1,5 @@
 """Every counterpart there is."""
 
-import shutil
 from collections.abc import Mapping
 
 from support.campaign.brokers import KafkaCounterpart, RabbitCounterpart
@@ -15,6 +14,7 @@ from support.campaign.http_counterparts import (
 )
 from support.campaign.level_counterparts import AlertmanagerCounterpart
 from support.campaign.local_counterparts import EmailCounterpart, ExecCounterpart
+from support.services import find
 
 COUNTERPARTS: Mapping[str, type[Counterpart]] = {
     each.name: each
@@ -36,8 +36,8 @@ COUNTERPARTS: Mapping[str, type[Counterpart]] = {
 
 def missing(name: str) -> str | None:
     """Why it cannot be run here."""
-    if name == RabbitCounterpart.name and shutil.which("rabbitmq-server") is None:
+    if name == RabbitCounterpart.name and find("rabbitmq-server") is None:
         return "rabbitmq-server is not installed; scripts/install-test-services installs it on Debian"
-    if name == AlertmanagerCounterpart.name and shutil.which("prometheus-alertmanager") is None:
+    if name == AlertmanagerCounterpart.name and find("prometheus-alertmanager") is None:
         return "prometheus-alertmanager is not installed; scripts/install-test-services installs it on Debian"
     return None
