@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from pika.exceptions import AMQPError
 
 from support.campaign.counterpart import Counterpart, Fault
@@ -138,6 +139,7 @@ class KafkaCounterpart(BrokerCounterpart):
         settings = {"bootstrap.servers": self.broker.address, "group.id": READER, "client.id": READER}
         self._consumer = Consumer(settings | {"enable.auto.commit": False, "log_level": 0})
         self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
+        self._admin = AdminClient({"bootstrap.servers": self.broker.address, "client.id": READER, "log_level": 0})
         self._next = 0
 
     def _leave(self) -> None:
@@ -155,14 +157,16 @@ class KafkaCounterpart(BrokerCounterpart):
     def _end(self) -> int:
         """Asked again where librdkafka just replaces a broker's handle, or has not learnt yet of the topic."""
         for _ in range(4):
-            with suppress(KafkaException):
+            with suppress(KafkaException, TimeoutError):
                 return self._watermark()
             time.sleep(1)
         return self._watermark()
 
     def _watermark(self) -> int:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=5)
-        return int(end)
+        """The consumer's own `get_watermark_offsets` waits for ever for itself where a broker's answer is an error."""
+        partition = TopicPartition(TOPIC, 0)
+        asked = self._admin.list_offsets({partition: OffsetSpec.latest()}, request_timeout=5)
+        return int(asked[partition].result(10).offset)
 
     def killed(self) -> None:
         self._leave()
