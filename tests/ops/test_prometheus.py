@@ -17,7 +17,9 @@ from support.services import require
 from support.site import Site
 
 GROUPS = yaml.safe_load((DEPLOY / "token-monitor.rules.yaml").read_text(encoding="utf-8"))["groups"]
-RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
+EVERY: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
+RULES = [rule for rule in EVERY if "alert" in rule]
+RECORDED: dict[str, str] = {rule["record"]: rule["expr"] for rule in EVERY if "record" in rule}
 RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
 
@@ -104,9 +106,10 @@ def test_a_rule_asks_only_for_metrics_that_exist_and_shows_only_labels_that_it_h
     metrics = {
         name: set(re.findall(r"\w+", re.sub(r"\(.*\)|histogram|–", "", labels))) for name, labels in metric_rows()
     }
-    used = re.findall(r"token_monitor_\w+", rule["expr"])
+    asked = re.sub(r"token_monitor:[\w:]+", lambda name: RECORDED[name[0]], rule["expr"])
+    used = re.findall(r"token_monitor_\w+", asked)
     assert set(used) <= set(metrics)
-    found = set() if re.search("without|group by", rule["expr"]) else {"instance"}
+    found = set() if re.search("without|group by", asked) else {"instance"}
     labels = found.union(*(metrics[name] for name in used))
     shown = re.findall(r"\$labels\.(\w+)", "".join(rule["annotations"].values()))
     assert set(shown) <= labels
@@ -130,12 +133,13 @@ def test_prometheus_scrapes_the_daemon_loads_the_rules_and_fires_what_is_low_unt
     (target,) = prometheus.get("targets")["activeTargets"]
     assert (target["health"], target["lastError"]) == ("up", "")
     loaded = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
-    assert [(rule["name"], rule.get("lastError", "")) for rule in loaded] == [(rule["alert"], "") for rule in RULES]
+    names = [rule.get("alert") or rule["record"] for rule in EVERY]
+    assert [(rule["name"], rule.get("lastError", "")) for rule in loaded] == [(name, "") for name in names]
     site.provider.says(100)
     prometheus.wait_until(lambda: not prometheus.get("alerts")["alerts"])
 
 
-def test_a_monitor_that_ends_is_noticed(daemon: Daemon, prometheus: Prometheus) -> None:
+def test_a_monitor_that_ends_is_noticed_and_what_it_said_last_stands(daemon: Daemon, prometheus: Prometheus) -> None:
     prometheus.wait_until(lambda: prometheus.firing("TokenBalanceLow"))
     daemon.stop()
     down = "TokenMonitorDown"
@@ -143,3 +147,5 @@ def test_a_monitor_that_ends_is_noticed(daemon: Daemon, prometheus: Prometheus) 
         lambda: [alert for alert in prometheus.get("alerts")["alerts"] if alert["labels"]["alertname"] == down]
     )
     assert not prometheus.firing(down)  # that takes 5 minutes
+    assert prometheus.get("query?query=absent(token_monitor_state)")["result"]
+    assert prometheus.firing("TokenBalanceLow")

@@ -39,6 +39,7 @@ _ENDPOINT = _closed(
 _RULE = _closed(
     ("expr",),
     alert={"type": "string"},
+    record={"type": "string"},
     expr={"type": "string"},
     labels=_TEXTS,
     annotations=_TEXTS,
