@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from support.daemon import Daemon
-from support.markdown import PROMETHEUS, README
+from support.markdown import KUBERNETES, PROMETHEUS, README
 from support.prometheus import DEPLOY, Prometheus
 from support.services import require
 from support.site import Site
@@ -99,6 +99,13 @@ def test_the_page_makes_a_url_of_each_runbook(tmp_path: Path) -> None:
 
 def test_the_page_has_a_section_for_every_rule_in_their_order() -> None:
     assert [title for level, title in PROMETHEUS.headings if level == 3] == [rule["alert"] for rule in RULES]
+
+
+def test_both_pages_say_which_rules_take_the_end_of_a_job_for_a_loss() -> None:
+    seen_by_its_targets_alone = {"TokenMonitorAbsent", "TokenMonitorAccountGone"}
+    for page in (KUBERNETES, PROMETHEUS):
+        (told,) = [one for one in re.split(r"\n\n|\n- ", page.prose) if "Job" in one and "scaled to zero" in one]
+        assert seen_by_its_targets_alone <= set(re.findall(r"\w+", told))
 
 
 @RULE
