@@ -13,11 +13,13 @@ from typing import Final
 
 FOR_ITS_LOADER: Final = ("LD_AUDIT", "LD_PRELOAD")
 MONITOR: Final = "/opt/token-monitor/bin/token-monitor"
+STDOUT: Final = 16  # of process 1, which left it there for the monitor (supervise.py)
 USER: Final = 65532
 
 
 def inference() -> None:
     """With the libraries its base has loaded into every program, which would break our own: the image hides them."""
+    os.close(STDOUT)
     for name in FOR_ITS_LOADER:
         of_the_base = os.environ.pop(f"INFERENCE_{name}", "")
         value = os.environ.pop(name, "") or of_the_base
@@ -38,6 +40,8 @@ def inference() -> None:
 
 def monitor() -> None:
     """It holds credentials, so it is never root, even where inference is."""
+    os.dup2(STDOUT, 1)
+    os.close(STDOUT)
     if os.geteuid() == 0:
         try:
             leave_root()

@@ -18,12 +18,12 @@ from typing import BinaryIO, Final  # noqa: E402
 from supervisor import loggers  # noqa: E402
 from supervisor.supervisord import main  # noqa: E402
 
-STREAMS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
+STDOUT: Final = 16  # as in begin.py; minfds in supervisord.conf
 
 
-def opened(name: str, _mode: str) -> BinaryIO:
-    """A log file. All of them are standard streams, and one that is a socket cannot be opened by its name."""
-    return os.fdopen(os.dup(STREAMS[name]), "wb")
+def opened(_name: str, _mode: str) -> BinaryIO:
+    """A log file. All of them are /dev/stderr, which cannot be opened by its name if it is a socket."""
+    return os.fdopen(os.dup(2), "wb")
 
 
 def mistake() -> str:
@@ -43,6 +43,9 @@ if mistake():
 if b"LC_CTYPE=" not in Path("/proc/self/environ").read_bytes():
     os.environ.pop("LC_CTYPE", None)  # our interpreter sets it where no locale is set (PEP 538)
 loggers.open = opened
+# For the monitor, whose lines do not pass through supervisord: that would stand still when nobody reads them, and
+# inference with it, whose output it copies.
+os.dup2(1, STDOUT)
 # supervisord asks for the folder of temporary files, for log files that we do not have, and ends if there is none.
 tempfile.tempdir = "/"
 main(["-c", "/opt/token-monitor/supervisord.conf"])

@@ -3,6 +3,9 @@
 import os
 import socket
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from fcntl import F_GETPIPE_SZ, fcntl
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,10 @@ from support.containers import Engine
 
 PRELOADED = "/lib/x86_64-linux-gnu/libresolv.so.2"
 RESERVED_BY_LIBC = 0b11 << 31  # SIGCANCEL, SIGSETXID: posix_spawn of glibc 2.36 leaves both ignored in what it starts
+COUNT = """import time
+for step in range(9000):
+    print("step", step, flush=True)
+    time.sleep(0.1)"""
 ROOTS = ("--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=KILL", "--cap-add=SETGID", "--cap-add=SETUID")
 
 
@@ -167,36 +174,63 @@ def test_words_after_the_image_are_the_inference_command_as_they_are(beside):
     both.container.until(lambda: """['two  words', '100%', "it's", '']""" in both.container.said().err)
 
 
-def test_standard_streams_that_are_sockets_are_written_to(engine: Engine, bundled, provider, volume, listen):
-    """As systemd gives them to a service, and podman with the log driver `passthrough`."""
+@pytest.fixture
+def given(engine: Engine, bundled, provider, volume, listen) -> Callable[[int, int], AbstractContextManager[None]]:
+    """Run the image on these standard streams themselves; inference counts on standard error, ten a second."""
     provider.balance = 5
     told = {
         "FACEFUSION_API_TOKEN": "tok-77aa",
         "BALANCE_CHECK_ENDPOINT": provider.url,
         "TOKEN_MONITOR_LISTEN": listen,
-        "INFERENCE_COMMAND": "python -c 'import time; print(40 + 2, flush=True); time.sleep(600)'",
+        "INFERENCE_COMMAND": f"python -c '{COUNT}'",
     }
-    given = [f"--env={name}={value}" for name, value in told.items()]
+    settings = [f"--env={name}={value}" for name, value in told.items()]
     limits = ["--ulimit=nofile=20000:20000", "--ulimit=nproc=1024:1024", f"--volume={volume}:/var/lib/token-monitor"]
-    command = [*engine.command("podman"), "run", "--rm", "--log-driver=passthrough", "--network=host", *limits, *given]
-    out, err = (socket.socketpair() for _stream in range(2))
-    started = subprocess.Popen([*command, bundled], stdin=subprocess.DEVNULL, stdout=out[1], stderr=err[1])
-    for stream in (out, err):
-        stream[0].settimeout(30)
-        stream[1].close()
-    try:
-        assert b"Token balance low" in read_until(out[0], b"Token balance low")
-        assert b"\n42\n" in read_until(err[0], b"\n42\n")
-    finally:
-        started.terminate()
-        assert started.wait(30) == 0
-        for stream in (out, err):
-            stream[0].close()
+    options = ["--rm", f"--name={volume}", "--log-driver=passthrough", "--network=host", *limits, *settings]
+
+    @contextmanager
+    def run(out: int, err: int) -> Iterator[None]:
+        command = [*engine.command("podman"), "run", *options, bundled]
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        try:
+            yield
+        finally:
+            started.terminate()
+            try:
+                assert started.wait(30) == 0
+            finally:
+                engine.podman("rm", "--force", "--ignore", "--time=0", volume)
+
+    return run
+
+
+def test_standard_streams_that_are_sockets_are_written_to(given):
+    """As systemd gives them to a service, and podman with the log driver `passthrough`."""
+    (out, out_given), (err, err_given) = (socket.socketpair() for _stream in range(2))
+    with out, err, given(out_given.fileno(), err_given.fileno()):
+        out_given.close()
+        err_given.close()
+        assert b"Token balance low" in read_until(out, b"Token balance low")
+        assert b"\nstep 1\n" in read_until(err, b"\nstep 1\n")
+
+
+def test_a_stdout_that_nobody_reads_stops_neither_inference_nor_its_end(given, provider):
+    reader, full = os.pipe()
+    os.write(full, bytes(fcntl(full, F_GETPIPE_SZ)))
+    err, err_given = socket.socketpair()
+    with err, given(full, err_given.fileno()):
+        err_given.close()
+        provider.wait_for(1)
+        read_until(err, b"\nstep 60\n")
+    os.close(full)
+    os.close(reader)
 
 
 def read_until(stream: socket.socket, word: bytes) -> bytes:
     """All that came, which ends with the first chunk that completes `word`. Raises TimeoutError."""
+    stream.settimeout(30)
     read = b""
     while word not in read and (chunk := stream.recv(4096)):
         read += chunk
+    assert word in read
     return read

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from fcntl import F_GETPIPE_SZ, fcntl
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -59,19 +60,29 @@ def start(short_folder: Path, provider: str) -> Iterator[Callable[..., Supervise
     (short_folder / "facefusion.py").write_text(INFERENCE, encoding="utf-8")
     running = []
 
-    def start(**changes: str) -> Supervised:
+    def start(pipe: int | None = None, **changes: str) -> Supervised:
         environment = {
             "FACEFUSION_API_TOKEN": "a-credential",
             "BALANCE_CHECK_ENDPOINT": provider,
             "TOKEN_MONITOR_DATA": str(short_folder / "data"),
             "TOKEN_MONITOR_LISTEN": "off",
         }
-        running.append(Supervised(short_folder, environment | changes))
+        running.append(Supervised(short_folder, environment | changes, pipe))
         return running[0]
 
     yield start
     for supervised in running:
         supervised.close()
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[int]:
+    """The end to write to of a pipe that takes no more, since nobody reads it."""
+    reader, writer = os.pipe()
+    os.write(writer, bytes(fcntl(writer, F_GETPIPE_SZ)))
+    yield writer
+    os.close(reader)
+    os.close(writer)
 
 
 def alerts(supervised: Supervised) -> list[object]:
@@ -153,6 +164,16 @@ def test_a_monitor_that_crashes_at_once_is_started_again_but_not_more_than_once_
 
     times = [float(line) for line in starts.read_text().split()]
     assert min(later - sooner for sooner, later in pairwise(times)) >= 1.0
+
+
+def test_a_stdout_that_nobody_reads_stops_neither_the_inference_process_nor_its_end(start, short_folder, full_pipe):
+    supervised = start(pipe=full_pipe)
+
+    wait_until((short_folder / "data" / "monitor.db").exists)
+    frames_after(supervised, 20)
+
+    assert supervised.terminate() < 10
+    assert supervised.spawned("token-monitor") == 1
 
 
 def test_another_inference_command_is_taken_from_the_environment_with_its_quotes(start):

@@ -27,9 +27,12 @@ def wait_until(look: Callable[[], T], seconds: float = 20.0) -> T:
 
 
 class Supervised:
-    """One supervisord. `folder` is its working directory; the path must be short, for its socket lies there."""
+    """One supervisord. `folder` is its working directory; the path must be short, for its socket lies there.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    pipe: its standard output, in place of a file that is read.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], pipe: int | None = None) -> None:
         conf = CONF.read_text(encoding="utf-8")
         assert "=/tmp/" in conf
         self.conf = folder / "supervisord.conf"
@@ -44,7 +47,7 @@ class Supervised:
                 cwd=folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
+                stdout=stdout if pipe is None else pipe,
                 stderr=stderr,
                 start_new_session=True,
             )
