@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.messages import low
+from support.zones import without_zones
 from token_monitor.app.registry import REGISTRY
 from token_monitor.config.load import load
 from token_monitor.config.problems import ConfigError
@@ -53,3 +54,10 @@ def test_an_option_with_an_effect_is_taken(tmp_path: Path, channel: str) -> None
 def test_a_channel_may_be_for_some_kinds_of_alert(tmp_path: Path, kinds: str, taken: bool) -> None:
     settings = loaded(tmp_path, f"type: webhook, url: https://h.example/x{kinds}")
     assert settings.channels["c"].route.takes(low().alert) is taken
+
+
+def test_quiet_hours_are_refused_where_there_is_not_even_the_zone_that_they_have_by_default(tmp_path: Path) -> None:
+    with without_zones(package=False), pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, f"type: webhook, url: https://h.example/x, {HOURS}")
+    line = "time zone UTC, which neither the system nor the package tzdata has"
+    assert str(caught.value) == f"channels.c.quiet_hours: {line}"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.messages import low
+from support.zones import without_zones
 from token_monitor.core.alert import ANNOUNCED, level
 from token_monitor.core.routing import QuietHours, Route, Zone, ZonedTime
 from token_monitor.core.words import Kind, Level, State
@@ -56,6 +57,19 @@ def test_a_time_that_is_none_says_what_is_allowed(text: str) -> None:
 def test_a_zone_that_is_none_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="IANA"):
         Zone.parse(text)
+
+
+def test_zones_need_nothing_of_the_system() -> None:
+    with without_zones(package=True):
+        assert night().since(utc("2026-04-05T14:00")) == utc("2026-04-05T14:00")
+        siesta = QuietHours(ZonedTime.parse("13:00"), ZonedTime.parse("15:00"))
+        assert siesta.since(utc("2026-04-05T14:00")) == utc("2026-04-05T13:00")
+
+
+def test_quiet_hours_outlive_the_time_zones_of_the_machine() -> None:
+    quiet = night()
+    with without_zones(package=False):
+        assert quiet.since(utc("2026-04-05T14:00")) == utc("2026-04-05T14:00")
 
 
 def test_quiet_hours_that_never_end_are_refused() -> None:

@@ -47,3 +47,7 @@ def test_every_imported_library_is_a_declared_dependency():
 def test_every_dependency_has_a_lower_bound_and_no_upper_one():
     assert requirements()
     assert all(re.fullmatch(r"[\w.-]+>=[\w.]+", one.replace(" ", "")) for one in requirements())
+
+
+def test_time_zones_come_with_the_package_for_the_system_may_have_none():
+    assert "tzdata" in {re.split(r"[^\w.-]", one, maxsplit=1)[0] for one in requirements()}

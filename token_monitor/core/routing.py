@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from token_monitor.core.alert import ANNOUNCED, Alert, level
 from token_monitor.core.words import Kind, Level, State
@@ -31,20 +31,30 @@ class ZonedTime:
         return self.value.strftime("%H:%M")
 
 
+def _info(zone: "Zone") -> ZoneInfo:
+    try:
+        return ZoneInfo(zone.name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"time zone {zone.name}, which neither the system nor the package tzdata has") from None
+
+
 @frozen
 class Zone:
-    """A time zone by its IANA name."""
+    """A time zone by its IANA name. Raises ValueError: there is no such zone.
+
+    info: its rules, read once, so that no alert waits for a database that is gone.
+    """
 
     name: str = "UTC"
+    info: ZoneInfo = field(init=False, eq=False, repr=False, default=Factory(_info, takes_self=True))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError: there is no such zone."""
+        """Raises ValueError: what is allowed."""
         try:
-            ZoneInfo(text)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return cls(text)
+        except ValueError:
             raise ValueError("an IANA time zone such as UTC or Asia/Shanghai") from None
-        return cls(text)
 
     def __str__(self) -> str:
         return self.name
@@ -56,7 +66,7 @@ class QuietHours:
 
     start: ZonedTime
     end: ZonedTime
-    timezone: Zone = Zone()
+    timezone: Zone = field(factory=Zone)
 
     def __attrs_post_init__(self) -> None:
         if self.start == self.end:
@@ -64,7 +74,7 @@ class QuietHours:
 
     def since(self, wall: datetime) -> datetime | None:
         """When the quiet hours that hold at `wall` began; None if none hold."""
-        local = wall.astimezone(ZoneInfo(self.timezone.name))
+        local = wall.astimezone(self.timezone.info)
         for day in (local.date(), local.date() - timedelta(days=1)):
             begin = datetime.combine(day, self.start.value, local.tzinfo)
             last = day if self.start.value < self.end.value else day + timedelta(days=1)
