@@ -36,6 +36,15 @@ def test_the_names_that_no_setting_may_have_are_those_that_are_refused() -> None
     assert all(ending in comment for ending in refused.split("|"))
 
 
+def test_no_variable_that_an_example_of_a_config_names_can_be_a_setting() -> None:
+    examples = [block.text for block in all_blocks("yaml")] + [(ROOT / "examples/config.yaml").read_text("utf-8")]
+    named = set(re.findall(r"\$\{(\w+)\}", "".join(examples))) - {"NAME"}
+    assert {"SLACK_URL", "DINGTALK_URL", "WECOM_URL", "FEISHU_URL", "APPRISE_URL"} < named
+    with pytest.raises(helm.RefusedError) as refused:
+        helm.render({"settings": dict.fromkeys(named, "in the open")})
+    assert {name for name in named if f"'{name}'" not in str(refused.value)} == set()
+
+
 def test_no_secret_is_recommended_on_a_command_line() -> None:
     chart = "deploy/helm/token-monitor/templates/NOTES.txt"
     for path in (*READMES, chart, "deploy/kubernetes/secret.yaml", KUBERNETES.path):
