@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from support.bases import OLDER
-from support.beside import mapped
+from support.beside import INFERENCE, mapped
 from support.containers import Engine
+from support.draining import DRAINS, SECONDS
 
 ADDED = {"INFERENCE_COMMAND", "TOKEN_MONITOR_DATA", "TOKEN_MONITOR_LISTEN"}
 OURS = {"opt/token-monitor", "etc/token-monitor", "var/lib/token-monitor"}
@@ -137,6 +139,26 @@ def test_sigterm_ends_both_within_seconds(beside, record_property):
     assert code == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert "SIGKILL" not in both.container.said().err
+
+
+def test_inference_is_told_first_even_if_the_monitor_hangs_and_has_the_time_it_needs(beside, folder, record_property):
+    (folder / "facefusion.py").write_text(DRAINS + INFERENCE, encoding="utf-8")
+    both = beside().working()
+    container, monitor, begun = both.container, both.monitor, time.monotonic()
+
+    os.kill(monitor, signal.SIGSTOP)
+    os.kill(container.pid, signal.SIGTERM)
+    container.until(lambda: "draining\n" in container.said().err, 2)
+    record_property("figure", f"bundled: SIGTERM to inference's own, monitor hanging: {time.monotonic() - begun:.2f} s")
+    os.kill(monitor, signal.SIGCONT)
+    assert container.ended() == 0
+
+    took, said = time.monotonic() - begun, container.said().err
+    record_property("figure", f"bundled: SIGTERM to the end of both, inference draining {SECONDS} s: {took:.2f} s")
+    assert took < SECONDS + 4
+    assert "drained\n" in said
+    assert "SIGKILL" not in said
+    assert said.index("stopped: inference") < said.index("stopped: token-monitor")
 
 
 def test_the_health_check_says_how_the_monitor_is_and_never_fails(beside):

@@ -11,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from support.draining import DRAINS, SECONDS
 from support.supervised import Supervised, wait_until
 
 INFERENCE = """
@@ -195,3 +196,20 @@ def test_sigterm_stops_everything_within_seconds_and_leaves_nothing(start, short
     assert all(gone(pid) for pid in pids)
     assert not list(short_folder.glob("token-monitor-supervisord.*"))
     assert "SIGKILL" not in supervised.stderr
+
+
+def test_the_inference_process_is_told_first_even_if_the_monitor_hangs_and_has_the_time_it_needs(start, short_folder):
+    (short_folder / "facefusion.py").write_text(DRAINS + INFERENCE, encoding="utf-8")
+    supervised = start()
+    wait_until(lambda: alerts(supervised) and "frame\n" in supervised.stderr)
+    monitor = supervised.pid("token-monitor")
+
+    os.kill(monitor, signal.SIGSTOP)
+    supervised.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "draining\n" in supervised.stderr, 2)
+    os.kill(monitor, signal.SIGCONT)
+    assert supervised.process.wait(SECONDS + 10) == 0
+
+    assert "drained\n" in supervised.stderr
+    assert "SIGKILL" not in supervised.stderr
+    assert supervised.stderr.index("stopped: inference") < supervised.stderr.index("stopped: token-monitor")
