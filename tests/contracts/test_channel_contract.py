@@ -196,6 +196,18 @@ def test_the_pause_a_receiver_asks_for_is_passed_on(
         assert least <= pause <= most
 
 
+@pytest.mark.parametrize("status", [302, 400, 403, 404])
+def test_what_is_no_matter_of_time_asks_for_no_pause(
+    kind: Kind, receiver: Receiver, http: RequestsClient, status: int
+) -> None:
+    """The pause would outlive the mistake: it holds after a restart with a URL that is right."""
+    receiver.answer(status, headers={"Retry-After": "3600"})
+    _, channel = kind.make(Url(receiver.url + PATH), LONG, http)
+    error = refusal(channel)
+    assert error.scope is not Scope.RETRY
+    assert error.retry_after is None
+
+
 def test_a_receiver_that_is_not_there_is_tried_again(kind: Kind, http: RequestsClient) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

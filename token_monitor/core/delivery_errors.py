@@ -25,10 +25,15 @@ def unanswered(host: str, error: HttpError) -> ChannelError:
 
 
 def refused(host: str, answer: Response) -> ChannelError:
-    """The status is not 2xx. The body is never quoted: receivers echo paths and headers."""
+    """The status is not 2xx. The body is never quoted: receivers echo paths and headers.
+
+    A pause is that of a receiver in need of one: what answers at a wrong URL must not mute the right one.
+    """
     status = answer.status
+    scope = Scope.of_status(status)
     hint = _HINTS.get(status) or _general_hint(status)
-    return ChannelError(Scope.of_status(status), f"{host} answered {status}: {hint}", retry_after=answer.retry_after)
+    pause = answer.retry_after if scope is Scope.RETRY else None
+    return ChannelError(scope, f"{host} answered {status}: {hint}", retry_after=pause)
 
 
 def _general_hint(status: int) -> str:
