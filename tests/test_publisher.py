@@ -1,6 +1,7 @@
 """What is published when, and what happens when it cannot be."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,6 +150,17 @@ def test_at_the_start_a_credential_that_was_rotated_meanwhile_waits_until_the_pr
 def test_at_the_start_another_credential_of_the_account_gives_way_to_the_active_one(bench: Bench) -> None:
     bench.file.write_bytes(b"secret-two")
     bench.begin(one, unreadable, two)
+    assert bench.file.read_bytes() == b"secret-one"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_somebody_else_put_in_the_place_of_the_file_gives_way_at_the_start(
+    bench: Bench, plant: Callable[[Path], object]
+) -> None:
+    plant(bench.file)
+    bench.begin(one, two)
+    assert not bench.file.is_symlink()
     assert bench.file.read_bytes() == b"secret-one"
 
 

@@ -2,10 +2,15 @@
 
 import grp
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from attrs import frozen
+
+_MOST: Final = 65536
+"""Bytes that are read of a file; no credential is that long."""
 
 
 @frozen
@@ -35,6 +40,21 @@ def write_whole(target: Target, content: bytes) -> None:
             draft.unlink()
         raise
     _sync_folder(target.path.parent)
+
+
+def content(path: Path) -> bytes:
+    """What the file holds, the beginning of one that is longer than any credential; empty if it cannot be read.
+
+    Only a plain file is: a link or a pipe, which another container may have put there, is none of ours.
+    """
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return os.read(descriptor, _MOST)
+        finally:
+            os.close(descriptor)
+    return b""
 
 
 def fingerprint(path: Path) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from token_monitor.core.number import to_json
 from token_monitor.core.secret import Secret
-from token_monitor.publish import Target, fingerprint, write_whole
+from token_monitor.publish import Target, content, fingerprint, write_whole
 
 PATIENCE: Final = 2.0
 STATUS_EVERY: Final = 1.0
@@ -132,7 +132,7 @@ class FilePublisher:
 
     def _first(self, account: str, active: Resolve, others: Sequence[Resolve]) -> Secret | None:
         """Of a file that holds another credential than it should, the reason is a crash; else it was rotated."""
-        held = _content(self._credentials[account].path)
+        held = content(self._credentials[account].path)
         if held and held not in _readable([active, *others]):
             return None
         try:
@@ -166,14 +166,6 @@ class FilePublisher:
         else:
             if self._complaints.pop(target.path, None):
                 log.info("File published again", path=str(target.path))
-
-
-def _content(path: Path) -> bytes:
-    """Empty if there is nothing to be read."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def _readable(credentials: Sequence[Resolve]) -> list[bytes]:
