@@ -13,6 +13,11 @@ from support.kubernetes import validate
 EACH = pytest.mark.parametrize("values", COMBINATIONS.values(), ids=COMBINATIONS)
 
 
+def beside(**more: Any) -> dict[str, Any]:
+    """The values of a sidecar of a container that has `more`."""
+    return {"mode": "classic-sidecar", "inference": {"container": INFERENCE | more}}
+
+
 @EACH
 def test_every_resource_is_one_that_kubernetes_takes_strictly(values: dict[str, Any]) -> None:
     for document in helm.documents(values):
@@ -44,6 +49,9 @@ def test_the_check_is_strict() -> None:
         ({"mdoe": "watch-only"}, "mdoe"),
         ({"mode": "classic-sidecar"}, "image"),
         ({"mode": "native-sidecar", "inference": {"container": INFERENCE | {"name": "x"}}}, "name"),
+        (beside(ports=[{"name": "http"}]), "missing property 'containerPort'"),
+        (beside(ports=[{"containerPort": "http"}]), "/ports/0/containerPort"),
+        ({"enabled": False}, "/enabled"),
         ({"inference": {"container": INFERENCE}}, "/inference/container"),
         ({"sharedFolder": True}, "/sharedFolder"),
         (

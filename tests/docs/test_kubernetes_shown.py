@@ -95,6 +95,25 @@ def test_the_quick_start_pulls_what_it_pushed_and_the_monitor_gets_every_line_of
     assert list(settings(monitor, None, secret, tmp_path).accounts[0].channels) == ["stdout", "webhook"]
 
 
+def test_both_places_name_what_the_network_policy_does_not_let_out() -> None:
+    (bullet,) = [one for one in re.split(r"\n\n|\n- ", KUBERNETES.prose) if one.startswith("**Network.**")]
+    comment = (helm.CHART / "values.yaml").read_text("utf-8").partition("\nnetworkPolicy:")[0].rpartition("\n\n")[2]
+    for told in (bullet, comment):
+        for each in (
+            "egress",
+            "brokers",
+            "mail servers",
+            "Alertmanager",
+            "HTTPS_PROXY",
+            "http://",
+            "of the Service before",
+        ):
+            assert each in " ".join(told.replace("\n#", "\n").split())
+    (block,) = [block.text for block in KUBERNETES.blocks if "egress" in block.text]
+    rules = helm.one("NetworkPolicy", helm.parsed(block))["spec"]["egress"][1:]
+    assert [port["port"] for rule in rules for port in rule["ports"]] == [9093, 3128]
+
+
 def test_the_numbers_of_the_page_are_those_of_the_chart() -> None:
     prose = " ".join(KUBERNETES.prose.split())
     container = (helm.CHART / "templates/_container.tpl").read_text(encoding="utf-8")

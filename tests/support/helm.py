@@ -4,6 +4,7 @@ import functools
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -42,12 +43,12 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def render(values: dict[str, Any] | None = None, name: str = "demo") -> dict[str, str]:
+def render(values: dict[str, Any] | None = None, name: str = "demo", chart: Path = CHART) -> dict[str, str]:
     """What each template makes of `values`, by the name of its file; templates that make nothing are absent.
 
     Raises RefusedError.
     """
-    made = _ask(json.dumps({"do": "render", "values": values or {}, "name": name}))[0]
+    made = _ask(json.dumps({"do": "render", "values": values or {}, "name": name}), chart)[0]
     return {file.rpartition("/")[2]: text for file, text in made.items() if text.strip()}
 
 
@@ -79,8 +80,8 @@ def parsed(text: str) -> Any:
 
 
 @functools.cache
-def _ask(order: str) -> tuple[Any, str]:
-    command = (sys.executable, "-c", _PROGRAM, CHART)
+def _ask(order: str, chart: Path = CHART) -> tuple[Any, str]:
+    command = (sys.executable, "-c", _PROGRAM, chart)
     done = subprocess.run(command, input=order, capture_output=True, text=True, timeout=60, check=True)
     said = json.loads(done.stdout)
     if "refused" in said:
