@@ -316,9 +316,10 @@ def test_an_answer_without_a_code_is_no_acknowledgement(kind: Kind, robot: Robot
     assert "check that the URL is" in error.reason
 
 
-@pytest.mark.parametrize("code", [1, -2, 999999999, 12345678])
-def test_a_code_that_nobody_documents_is_tried_again(kind: Kind, robot: Robot, code: int) -> None:
-    robot.answer(200, body=json.dumps({"errcode": code, "errmsg": f"echo {TOKEN}", "code": code}).encode())
+@pytest.mark.parametrize("status", [200, 400, 413])
+@pytest.mark.parametrize("code", [1, -2, 230020, 12345678])
+def test_a_code_that_nobody_documents_is_tried_again(kind: Kind, robot: Robot, code: int, status: int) -> None:
+    robot.answer(status, body=json.dumps({"errcode": code, "errmsg": f"echo {TOKEN}", "code": code}).encode())
     error = refusal(kind.make(robot.address))
     assert (error.scope, error.retry_after) == (Scope.RETRY, None)
     assert f"code {code}: a code that" in error.reason
@@ -328,6 +329,19 @@ def test_a_code_of_zero_under_an_error_status_is_no_acknowledgement(kind: Kind, 
     for status, scope in ((500, Scope.RETRY), (403, Scope.CHANNEL), (302, Scope.CHANNEL)):
         robot.answer(status, body=b'{"errcode": 0, "code": 0}')
         assert refusal(kind.make(robot.address)).scope is scope
+
+
+def test_where_the_status_says_that_the_url_is_wrong_an_unknown_code_is_not_asked(kind: Kind, robot: Robot) -> None:
+    for status, scope in ((302, Scope.CHANNEL), (404, Scope.CHANNEL), (429, Scope.RETRY), (503, Scope.RETRY)):
+        robot.answer(status, body=b'{"errcode": 230020, "code": 230020}')
+        error = refusal(kind.make(robot.address))
+        assert (error.scope, f"answered {status}: " in error.reason) == (scope, True)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"errcode": 0, "code": 0}', b'{"ok": false}'])
+def test_without_a_code_that_refuses_it_http_400_gives_the_message_up(kind: Kind, robot: Robot, body: bytes) -> None:
+    robot.answer(400, headers={"X": "y"}, body=body)
+    assert refusal(kind.make(robot.address)).scope is Scope.MESSAGE
 
 
 def test_a_code_as_text_counts_as_the_number(kind: Kind, robot: Robot) -> None:
