@@ -9,8 +9,10 @@ from support.messages import low
 from support.standing import ScriptedLevelChannel, StandingBench, Synced
 from support.watching import FakeClock
 from token_monitor.core.errors import ChannelError, Failure, Scope, SourceError
+from token_monitor.core.judge import Subject, SubjectState, observe
 from token_monitor.core.message import Message
-from token_monitor.core.words import EVERY, Kind, State
+from token_monitor.core.secret import Secret
+from token_monitor.core.words import EVERY, Kind, Reason, State
 from token_monitor.level import LevelWorker
 from token_monitor.worker import OVERDUE
 
@@ -250,6 +252,64 @@ def test_after_a_restart_the_stored_episodes_fire_before_any_poll_and_the_first_
     bench.poll("a", 100)
     bench.sync()
     assert last(bench) == Synced([], [LOW])
+
+
+def test_a_fall_that_the_cooldown_keeps_from_being_announced_stands_and_ends_as_any_other() -> None:
+    bench = StandingBench()
+    for balance in (5, 100, 5):
+        bench.poll("a", balance)
+        bench.sync()
+    assert [alert.reason for alert in bench.store.alerts] == [Reason.FIRST, Reason.RECOVERED]
+    assert last(bench) == Synced([LOW], [])
+    bench.restart()
+    bench.sync()
+    assert last(bench) == Synced([LOW], [])
+    bench.poll("a", 2)
+    bench.sync()
+    assert last(bench) == Synced([CRITICAL], [LOW])
+    bench.poll("a", 5)
+    bench.poll("a", 100)
+    bench.poll("a", 2)
+    bench.poll("a", 100)
+    bench.sync()
+    assert sorted(last(bench).resolved) == [CRITICAL, LOW]
+    assert last(bench).firing == []
+
+
+def test_a_credential_rejected_again_within_the_cooldown_stands_too() -> None:
+    bench = StandingBench()
+    for answer in (REJECTED, 100, REJECTED):
+        bench.poll("a", answer)
+    bench.sync()
+    assert last(bench) == Synced([CRITICAL], [])
+
+
+def test_an_account_that_cannot_be_seen_stands_only_while_that_is_wanted() -> None:
+    blind = SourceError(Failure.NOT_JSON, "the answer is empty")
+    bench = StandingBench()
+    bench.poll("a", blind, max_failures=1)
+    bench.sync()
+    assert last(bench) == Synced([], [])
+    bench.poll("b", blind, max_failures=1, notify_when_blind=True)
+    bench.sync()
+    assert last(bench) == Synced([("b", "error")], [])
+    bench.restart()
+    bench.poll("b", blind)
+    bench.sync()
+    assert last(bench) == Synced([], [])
+
+
+def test_the_want_of_a_healthy_credential_ends_with_the_last_spare_in_the_settings() -> None:
+    bench = StandingBench()
+    everyone = Subject(Kind.CREDENTIAL, "a", label=EVERY)
+    bench.store.states[everyone], _ = observe(everyone, SubjectState(), State.EXHAUSTED, bench.clock.now(), 0.0)
+    bench.poll("a", 100, spares={"spare1": lambda: Secret("another")})
+    bench.sync()
+    assert last(bench) == Synced([CRITICAL], [])
+    bench.restart()
+    bench.sync()
+    assert last(bench) == Synced([], [])
+    assert bench.monitors["a"].view().credential is State.OK
 
 
 def test_a_fault_of_ours_is_a_failed_attempt_and_not_the_end() -> None:

@@ -255,6 +255,16 @@ def test_the_state_is_stored_before_any_channel_is_woken() -> None:
     assert stored_when_woken == [1]
 
 
+def test_channels_are_woken_when_something_else_stands_be_it_announced_or_not_and_else_let_sleep() -> None:
+    bench = Bench(100, 90, 5, 4, 100, 5, 4, 2, 8, 100, 90)
+    counts = []
+    while len(counts) < 11:
+        bench.poll(after=1)
+        counts.append(len(bench.woken))
+    assert counts == [0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 6]
+    assert [state for _, state, _ in bench.told] == [State.LOW, State.OK, State.CRITICAL, State.OK]
+
+
 def test_a_store_that_fails_leaves_the_memory_as_it_was() -> None:
     bench = Bench(5)
 

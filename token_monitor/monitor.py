@@ -44,7 +44,9 @@ class AccountMonitor:
         self._failover = Failover(watch, world, failover)
         self._crashes = 0
         self._lock = threading.Lock()
-        mine = [Subject(Kind.VISIBILITY, watch.account), Subject(Kind.CREDENTIAL, watch.account, label=EVERY)]
+        mine = [Subject(Kind.VISIBILITY, watch.account)]
+        if watch.spares:  # without, an episode of it is being closed, and nobody would judge it any more
+            mine.append(Subject(Kind.CREDENTIAL, watch.account, label=EVERY))
         for label in self._failover.labels:
             mine.append(Subject(Kind.CREDENTIAL, watch.account, label=label))
             mine += [Subject(Kind.ACCOUNT, watch.account, quantity, label) for quantity in watch.rules]
@@ -134,7 +136,7 @@ class AccountMonitor:
         self._memory = step.after()
         for message in step.messages:
             self._world.telemetry.alerted(message.alert)
-        if messages:
+        if messages or step.moved:
             self._world.wake(watch.channels)
 
     def _publish(self) -> None:
@@ -167,9 +169,13 @@ class AccountMonitor:
         return error.retry_after or 0.0
 
     def standing(self) -> list[Message]:
-        """The alerts that stand now, for receivers of states."""
-        memory = self._memory
-        alerts = [current(subject, state) for subject, state in memory.subjects.items()]
+        """The alerts that stand now, for receivers of states.
+
+        Of an account that cannot be seen only where that is wanted now: the episode may be of earlier settings.
+        """
+        memory, blind = self._memory, self.watch.notify_when_blind
+        wanted = [each for each in memory.subjects.items() if blind or each[0].kind is not Kind.VISIBILITY]
+        alerts = [current(subject, state) for subject, state in wanted]
         return [worded(alert, self.watch, memory.error, memory.found) for alert in alerts if alert is not None]
 
     def view(self) -> AccountView:
@@ -177,7 +183,8 @@ class AccountMonitor:
         memory, label = self._memory, self._failover.active
         states = memory.subjects
         credential = states[Subject(Kind.CREDENTIAL, self.watch.account, label=label)].standing.state
-        everyone = states[Subject(Kind.CREDENTIAL, self.watch.account, label=EVERY)].standing.state
+        every = states.get(Subject(Kind.CREDENTIAL, self.watch.account, label=EVERY), SubjectState())
+        everyone = every.standing.state
         reads = [state.read_at for state in states.values() if state.read_at is not None]
         return AccountView(
             self.watch.account,

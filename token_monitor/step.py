@@ -62,6 +62,15 @@ class Step:
         before = self._before.subjects
         return {subject: state for subject, state in self.subjects.items() if state != before.get(subject)}
 
+    @property
+    def moved(self) -> bool:
+        """Whether something else stands than before, be it announced or not."""
+        before = self._before.subjects
+        return any(
+            state.standing.state.rank != before.get(subject, SubjectState()).standing.state.rank
+            for subject, state in self.subjects.items()
+        )
+
     def after(self) -> Memory:
         """The next memory."""
         return Memory(

@@ -50,10 +50,16 @@ def test_a_worse_state_that_the_cooldown_keeps_from_being_announced_stands_all_t
     assert alert.level is Level.CRITICAL
 
 
-def test_an_episode_of_which_nothing_was_told_does_not_stand() -> None:
-    state = after("5", "50", "5")
+def test_an_episode_of_which_the_cooldown_lets_nothing_be_told_stands_from_its_first_reading() -> None:
+    state = after("5", "50", "5", "4")
     assert state.standing.episode is not None
-    assert current(SUBJECT, state) is None
+    assert state.standing.episode.told is None
+    alert = current(SUBJECT, state)
+    assert alert is not None
+    assert (alert.episode, alert.state) == (state.standing.episode.id, State.LOW)
+    assert alert.at == BEGIN + timedelta(seconds=3)
+    assert current(SUBJECT, after("5", "50", "5", "50")) is None
+    assert current(SUBJECT, close(SUBJECT, state, Reason.CREDENTIAL_SWITCHED, at(9))[0]) is None
 
 
 def test_a_402_stands_with_the_balance_unknown() -> None:
@@ -62,7 +68,7 @@ def test_a_402_stands_with_the_balance_unknown() -> None:
     assert (measured(alert).balance, measured(alert).trigger) == (None, Trigger.STATUS)
 
 
-def test_its_beginning_is_that_of_the_first_announcement_whatever_follows() -> None:
+def test_its_beginning_is_that_of_the_episode_whatever_follows() -> None:
     state = after("5")
     for second, read in ((2, "2"), (3 + COOLDOWN, "2"), (4 + COOLDOWN, "8")):
         state, _ = step(state, rule("10/3"), read, second)
@@ -78,13 +84,14 @@ def test_its_beginning_is_that_of_the_first_announcement_whatever_follows() -> N
     assert again.at == BEGIN + timedelta(seconds=6 + 2 * COOLDOWN)
 
 
-def test_an_episode_stored_by_a_version_that_kept_no_beginning_has_that_of_its_last_announcement() -> None:
+def test_an_episode_stored_by_a_version_that_kept_no_beginning_stands_from_the_next_reading_on() -> None:
     state = after("5")
     assert state.standing.episode is not None
     old = evolve(state, standing=evolve(state.standing, episode=evolve(state.standing.episode, began=None)))
-    alert = current(SUBJECT, old)
+    assert current(SUBJECT, old) is None
+    alert = current(SUBJECT, step(old, rule("10/3"), "5", 2)[0])
     assert alert is not None
-    assert alert.at.timestamp() == state.standing.episode.told_at
+    assert alert.at == BEGIN + timedelta(seconds=2)
 
 
 def test_a_state_that_this_version_does_not_know_does_not_stand() -> None:
@@ -112,15 +119,14 @@ READS = st.sampled_from(["50", "10.4", "10", "9.9", "5", "3.1", "3", "2.9", "0",
 
 
 @given(st.lists(st.tuples(READS, st.integers(1, 150)), max_size=30))
-def test_it_stands_exactly_while_an_episode_is_told_and_says_what_was_judged(history: list[tuple[str, int]]) -> None:
-    state, second, open_ = SubjectState(), 0, False
+def test_it_stands_exactly_while_an_episode_is_open_and_says_what_was_judged(history: list[tuple[str, int]]) -> None:
+    state, second, began = SubjectState(), 0, None
     for read, wait in history:
         second += wait
         state, raised = step(state, rule("10/3"), read, second)
-        if raised is not None:
-            open_ = not raised.reason.closes
+        began = None if state.standing.state.rank == 0 else began or at(second).wall
         alert = current(SUBJECT, state)
-        assert (alert is not None) is open_
+        assert (alert and alert.at) == began
         if alert is not None:
             assert alert.state is state.standing.state
             assert (raised is None) or (raised.measured, raised.episode) == (alert.measured, alert.episode)

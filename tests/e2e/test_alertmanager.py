@@ -60,6 +60,26 @@ def test_it_fires_changes_its_severity_and_ends_with_the_balance(
     assert site.query("SELECT DISTINCT channel FROM outbox ORDER BY channel") == [("hook",), ("stdout",)]
 
 
+def test_a_fall_within_the_cooldown_of_an_earlier_one_stands_at_once_as_the_status_says(
+    site: Site, real: Alertmanager, environment: dict[str, str]
+) -> None:
+    daemon = site.start(environment)
+    wait_until(real.alerts)
+    site.provider.says(100)
+    wait_until(lambda: real.alerts() == [])
+    site.provider.says(4)
+    wait_until(real.alerts)
+    [alert] = real.alerts()
+    [shown] = [each for each in daemon.get("/api/v1/status").json["accounts"] if each["account"] == "facefusion"]
+    assert alert["annotations"]["episode"] == shown["episode"]
+    assert (alert["labels"]["severity"], alert["annotations"]["balance"]) == ("warning", "4")
+    site.provider.says(100)
+    wait_until(lambda: real.alerts() == [])
+    daemon.stop()
+    rows = site.query("SELECT reason FROM outbox WHERE channel = 'stdout' AND subject = 'facefusion/balance'")
+    assert rows == [("first",), ("recovered",)]
+
+
 def test_an_alertmanager_that_is_down_is_seen_in_the_status_and_nowhere_else(
     site: Site, real: Alertmanager, environment: dict[str, str]
 ) -> None:

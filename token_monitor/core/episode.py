@@ -17,7 +17,7 @@ class Episode:
     told: the state last announced in it; None while nothing was.
     told_at: when, on the steady clock.
     count: how many alerts it has raised; numbers their ids.
-    began: wall time of the first of them.
+    began: wall time of the first sight of it; None of one that was stored by a version that kept none.
     """
 
     id: str
@@ -53,11 +53,11 @@ def advance(
         return evolve(standing, state=state, episode=None), closing
     if episode is None:
         episode = Episode(hashlib.blake2b(seed.encode(), digest_size=8).hexdigest())
+    episode = evolve(episode, began=episode.began or now.wall)
     reason = _reason(episode, standing.last, state, now, cooldown, remind)
     last = standing.last
     if reason is not None:
-        began = episode.began or now.wall
-        episode = evolve(episode, told=state, told_at=now.steady, count=episode.count + 1, began=began)
+        episode = evolve(episode, told=state, told_at=now.steady, count=episode.count + 1)
         last = {**last, state: now.steady}
     return Standing(state, episode, last), reason
 

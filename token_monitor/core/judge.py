@@ -1,6 +1,6 @@
 """The judge: (rule, state, reading, now) → (state, alert). The rules are J1 to J13 of the specification."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from attrs import evolve, field, frozen
@@ -82,7 +82,7 @@ def judge(
     if reason is None:
         return after, None
     episode = _announced_in(standing, state.standing)
-    return after, _alert(subject, verdict.state, reason, episode, now, _measured(verdict, reading, after.runway))
+    return after, _alert(subject, verdict.state, reason, episode, now.wall, _measured(verdict, reading, after.runway))
 
 
 def observe(
@@ -93,7 +93,7 @@ def observe(
     after = evolve(state, standing=standing)
     if reason is None:
         return after, None
-    return after, _alert(subject, seen, reason, _announced_in(standing, state.standing), now)
+    return after, _alert(subject, seen, reason, _announced_in(standing, state.standing), now.wall)
 
 
 def close(subject: Subject, state: SubjectState, reason: Reason, now: Now) -> tuple[SubjectState, Alert | None]:
@@ -106,24 +106,23 @@ def close(subject: Subject, state: SubjectState, reason: Reason, now: Now) -> tu
     if state.reading is not None:
         calm = state.rule.calm(state.reading.limit) if state.rule else Decimal(0)
         measured = _measured(Verdict(State.OK, Trigger.THRESHOLD, calm, frozenset()), state.reading)
-    return after, _alert(subject, State.OK, reason, episode, now, measured)
+    return after, _alert(subject, State.OK, reason, episode, now.wall, measured)
 
 
 def current(subject: Subject, state: SubjectState) -> Alert | None:
-    """The alert that stands now, if the episode is open and was told.
+    """The alert that stands now, if an episode is open (rule O9).
 
-    It follows a change for the better too, which is announced to nobody (rule J7). `at` is when the episode was first
-    told; `reason` always `first`.
+    What was announced of it does not matter: what the cooldown defers (rule J8) stands, and what gets better without a
+    word (rule J7) stands as it is now. `at` is when the episode began; `reason` always `first`.
     """
     standing = state.standing
     episode = standing.episode
-    if episode is None or episode.told is None or standing.state.rank == 0:
+    if episode is None or episode.began is None or standing.state.rank == 0:
         return None
     measured = None
     if state.rule is not None and state.reading is not None:
         measured = _measured(assess(state.rule, state.crossed, state.reading), state.reading, state.runway)
-    began = episode.began or datetime.fromtimestamp(episode.told_at, UTC)
-    return _alert(subject, standing.state, Reason.FIRST, episode, Now(began, episode.told_at), measured)
+    return _alert(subject, standing.state, Reason.FIRST, episode, episode.began, measured)
 
 
 def _still_crossed(rule: Rule, state: SubjectState) -> frozenset[State]:
@@ -158,7 +157,7 @@ def _measured(verdict: Verdict, reading: Reading, lasts: int | None = None) -> M
 
 
 def _alert(
-    subject: Subject, state: State, reason: Reason, episode: Episode, now: Now, measured: Measured | None = None
+    subject: Subject, state: State, reason: Reason, episode: Episode, at: datetime, measured: Measured | None = None
 ) -> Alert:
     number = episode.count + 1 if reason.closes else episode.count
     return Alert(
@@ -169,7 +168,7 @@ def _alert(
         state=state,
         reason=reason,
         episode=episode.id,
-        at=now.wall,
+        at=at,
         measured=measured,
         label=subject.label,
     )
