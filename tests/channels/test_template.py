@@ -18,6 +18,7 @@ from token_monitor.core.errors import ChannelError, Scope
 from token_monitor.core.message import Message
 from token_monitor.core.secret import Secret
 from token_monitor.core.template import Body, HiddenTemplate, Template, UrlTemplate
+from token_monitor.core.time import Seconds
 from token_monitor.core.words import Reason, State
 from token_monitor.http import RequestsClient
 from token_monitor.stores.monitor_db import MonitorDb, open_monitor_db
@@ -133,6 +134,58 @@ def test_a_call_whose_answer_was_lost_is_repeated_under_the_same_key(tickets: Ti
     lost, again = tickets.requests
     assert (lost.headers, lost.body) == (again.headers, again.body)
     assert lost.headers["idempotency-key"] == "e-1"
+
+
+LARGE = {"body": b" " * (1 << 20) + b"{}"}
+SLOW = {"headers": {"Content-Length": "9"}}
+BROKEN = {"body": b"{}", "close": True, "cut": 1}
+MANGLED = {"body": b"{}", "headers": {"Content-Encoding": "gzip"}}
+UNREAD = {"large": LARGE, "slow": SLOW, "broken": BROKEN, "mangled": MANGLED}
+HASTE = {"timeout": Seconds(0.3)}
+
+
+@pytest.mark.parametrize("answer", UNREAD.values(), ids=UNREAD)
+def test_an_answer_that_nobody_needs_is_its_status(
+    tickets: TicketSystem, store: MonitorDb, answer: dict[str, Any]
+) -> None:
+    """Called again for the rest of it, a system that knows no idempotency keys opens a ticket each time."""
+    tickets.answer(201, times=2, **answer)
+    sender = channel(settings(tickets, "state", **HASTE), store)
+    assert sender.send(FIRST).startswith(f"{tickets.authority} answered 201, and then: ")
+    assert sender.send(ESCALATED) == "nothing to do: this episode was told before"
+    assert sender.send(RECOVERED).startswith(f"{tickets.authority} answered 201, and then: ")
+
+
+@pytest.mark.parametrize("answer", [LARGE, MANGLED], ids=["large", "mangled"])
+def test_an_answer_that_is_needed_and_can_never_be_read_is_delivered_and_said(
+    tickets: TicketSystem, store: MonitorDb, answer: dict[str, Any]
+) -> None:
+    tickets.answer(201, times=1, **answer)
+    sender = channel(settings(tickets), store)
+    told = sender.send(FIRST)
+    assert told.startswith(f"{tickets.authority} answered 201, and then: ")
+    assert told.endswith(f"; its answer has no {KEY}, which close needs")
+    assert "close it by hand" in refusal(sender, RECOVERED).reason
+
+
+@pytest.mark.parametrize("answer", [SLOW, BROKEN], ids=["slow", "broken"])
+def test_an_answer_that_is_needed_and_may_still_come_is_asked_for_again(
+    tickets: TicketSystem, store: MonitorDb, answer: dict[str, Any]
+) -> None:
+    tickets.answer(201, times=1, **answer)
+    sender = channel(settings(tickets, **HASTE), store)
+    error = refusal(sender, FIRST)
+    assert (error.scope, error.ambiguous) == (Scope.RETRY, True)
+    sender.send(FIRST)
+    sender.send(RECOVERED)
+    assert tickets.tickets["OPS-1"]["status"] == "closed text 3"
+
+
+def test_an_answer_that_refuses_is_no_delivery_however_much_of_it_is_read(
+    tickets: TicketSystem, store: MonitorDb
+) -> None:
+    tickets.answer(503, times=1, **LARGE)
+    assert refusal(channel(settings(tickets), store), FIRST).scope is Scope.RETRY
 
 
 def test_a_second_call_of_the_same_alert_after_a_crash_opens_nothing(tickets: TicketSystem, store: MonitorDb) -> None:

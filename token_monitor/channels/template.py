@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from token_monitor.core.delivery_errors import refused, unanswered
-from token_monitor.core.errors import ChannelError, Scope
+from token_monitor.core.delivery_errors import refused, status_alone, unanswered
+from token_monitor.core.errors import ChannelError, Failure, Scope
 from token_monitor.core.fields import Value, flat
-from token_monitor.core.http import HttpError, Request, Response
+from token_monitor.core.http import HttpError, Request
 from token_monitor.core.message import Message
 from token_monitor.core.number import bounded, to_json
 from token_monitor.core.pace import Pace
@@ -38,6 +38,7 @@ _TIMEOUT: Final = Seconds(10.0)
 _LONGEST_ANSWER: Final = 1000
 _NO_ANSWERS: Final = ("", ".", "..")  # in a path the last two would lead elsewhere (RFC 3986, 5.2.4)
 _GONE: Final = (404, 410)
+_UNREADABLE: Final = (Failure.TOO_LARGE, Failure.INVALID)
 _OURS: Final = frozenset(("content-length", "host", "idempotency-key"))
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
@@ -105,7 +106,7 @@ class Templated(Call):
 
 
 class TemplatedChannel:
-    """Delivered is a 2xx answer. Never grouped: a ticket is about one episode."""
+    """Delivered is a 2xx answer, whole where `close` needs some of it. Never grouped: a ticket is about one episode."""
 
     pace: Final[Pace | None] = None
 
@@ -120,17 +121,24 @@ class TemplatedChannel:
         note = self._note(message)
         if message.alert.reason.closes:
             if settings.close is not None:
-                return _told(settings.close, self._call(settings.close, {**values, **self._answers(note)}, message))
+                told, _ = self._call(settings.close, {**values, **self._answers(note)}, message)
+                return told
             if settings.once_per_episode:
                 return "nothing to do: the settings have no close"
         elif settings.once_per_episode and note is not None:
             return "nothing to do: this episode was told before"
-        answer = self._call(settings, values, message)
-        missing = [] if note is not None else self._keep(message, answer)
+        told, body = self._call(settings, values, message, needs_body=note is None and bool(self._needed))
+        missing = [] if note is not None else self._keep(message, body)
         lack = f"; its answer has no {', '.join(missing)}, which close needs" if missing else ""
-        return _told(settings, answer) + lack
+        return told + lack
 
-    def _call(self, call: Call, values: Mapping[str, Value], message: Message) -> Response:
+    def _call(
+        self, call: Call, values: Mapping[str, Value], message: Message, *, needs_body: bool = False
+    ) -> tuple[str, bytes]:
+        """What was answered, in one line, and its body; empty if there was none to read.
+
+        needs_body: the call is made again for a body that did not come, unless it would be as unreadable then.
+        """
         host = call.url.authority
         try:
             request = _request(call, values, message)
@@ -140,22 +148,24 @@ class TemplatedChannel:
         try:
             answer = self._tools.http.send(request, self._settings.timeout)
         except HttpError as error:
-            raise unanswered(host, error) from None
+            if needs_body and error.kind not in _UNREADABLE:
+                raise unanswered(host, error) from None
+            return status_alone(host, error), b""
         if call is self._settings.close and answer.status in _GONE:
             gone = "what this was to close is not there; it may have been deleted, or the url of close is wrong"
             raise ChannelError(Scope.MESSAGE, f"{host} answered {answer.status}: {gone}")
         if not 200 <= answer.status < 300:
             raise refused(host, answer)
-        return answer
+        return f"{host} answered {answer.status}", answer.body
 
     def _note(self, message: Message) -> str | None:
         return self._tools.notes.note(self._tools.name, message.alert.episode)
 
-    def _keep(self, message: Message, answer: Response) -> list[str]:
+    def _keep(self, message: Message, answer: bytes) -> list[str]:
         """Remember that the episode was told, and what `close` needs of the answer; the names of what that lacks."""
         if not self._settings.once_per_episode and self._settings.close is None:
             return []
-        found = {name: _found(answer.body, name.removeprefix(ANSWER)) for name in self._needed}
+        found = {name: _found(answer, name.removeprefix(ANSWER)) for name in self._needed}
         text = to_json({name: value for name, value in found.items() if value is not None})
         self._tools.notes.keep_note(self._tools.name, message.alert.episode, text, self._tools.clock.now().steady)
         return [name for name, value in found.items() if value is None]
@@ -163,10 +173,6 @@ class TemplatedChannel:
     def _answers(self, note: str | None) -> Mapping[str, Value]:
         kept: Mapping[str, Value] = {} if note is None else json.loads(note, parse_float=Decimal)
         return {name: kept.get(name) for name in self._needed}
-
-
-def _told(call: Call, answer: Response) -> str:
-    return f"{call.url.authority} answered {answer.status}"
 
 
 def _request(call: Call, values: Mapping[str, Value], message: Message) -> Request:

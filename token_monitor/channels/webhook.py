@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from token_monitor.core.delivery_errors import refused, unanswered
+from token_monitor.core.delivery_errors import refused, status_alone
 from token_monitor.core.http import HttpClient, HttpError, Request
 from token_monitor.core.message import Message
 from token_monitor.core.pace import Pace
@@ -69,9 +69,7 @@ class WebhookChannel:
         try:
             answer = self._http.send(Request("POST", settings.url.secret, headers, body), settings.timeout)
         except HttpError as error:
-            if error.status is not None and 200 <= error.status < 300:
-                return f"{host} answered {error.status}, and then: {error.message}"  # the status line is the answer
-            raise unanswered(host, error) from None
+            return status_alone(host, error)
         if not 200 <= answer.status < 300:
             raise refused(host, answer)
         return f"{host} answered {answer.status}"

@@ -24,6 +24,13 @@ def unanswered(host: str, error: HttpError) -> ChannelError:
     return ChannelError(Scope.RETRY, f"{host}: {error.message}", ambiguous=error.sent)
 
 
+def status_alone(host: str, error: HttpError) -> str:
+    """The acknowledgement, where nobody needs the body that is missing: a status of 2xx. Raises ChannelError."""
+    if error.status is None or not 200 <= error.status < 300:
+        raise unanswered(host, error) from None
+    return f"{host} answered {error.status}, and then: {error.message}"
+
+
 def refused(host: str, answer: Response) -> ChannelError:
     """The status is not 2xx. The body is never quoted: receivers echo paths and headers.
 
