@@ -111,9 +111,7 @@ def test_a_fault_at_any_line_of_a_switch_is_mended_by_the_next_poll(tmp_path: Pa
             assert said in (["spare1"], ["spare1", "spare1"]), at  # twice, if it was stored and then forgotten
             return came
         finally:
-            life.publisher.stop()
-            life.thread.join()
-            life.store.close()
+            life.end()
 
     beyond = beyond_the_last(run)
     assert beyond > 64, beyond

@@ -1,10 +1,8 @@
-"""Publishes the active credentials and how the accounts stand, in a thread of its own: a volume may hang."""
+"""Publishes the active credentials and how the accounts stand, each file on its own: a volume may hang."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,16 +10,59 @@ from attrs import frozen
 
 from token_monitor.core.number import to_json
 from token_monitor.core.secret import Secret
+from token_monitor.file_writer import FileWriter
 from token_monitor.publish import Target, content, fingerprint, write_whole
 
-PATIENCE: Final = 2.0
 STATUS_EVERY: Final = 1.0
 
 Resolve = Callable[[], Secret]
-Choose = Callable[[], Secret | None]
-"""What the file is to hold; None: what it holds."""
 
 log = structlog.get_logger()
+
+
+class FilePublisher:
+    """Implements `core.ports.Publisher`.
+
+    credentials: the file of the active credential, by account; others publish none.
+    status: files for the document that `describe` gives; written when something changed, at most once a second.
+        `describe` is called by several threads.
+    """
+
+    def __init__(
+        self, credentials: Mapping[str, Target], status: Sequence[Target], describe: Callable[[], dict[str, object]]
+    ) -> None:
+        self._credentials = {account: _Credential(account, target) for account, target in credentials.items()}
+        self._status = [(target, FileWriter(target.path, STATUS_EVERY)) for target in status]
+        self._describe = describe
+
+    def begin(self, account: str, active: Resolve, others: Sequence[Resolve]) -> None:
+        """See `core.ports.Publisher`."""
+        if (file := self._credentials.get(account)) is not None:
+            file.writer.want(partial(file.begin, active, others))
+
+    def credential(self, account: str, secret: Secret) -> None:
+        """See `core.ports.Publisher`. A file that is as it should be is left alone."""
+        if (file := self._credentials.get(account)) is not None:
+            file.writer.want(partial(file.publish, secret))
+
+    def replace(self, account: str, secret: Secret) -> str | None:
+        """See `core.ports.Publisher`."""
+        if (file := self._credentials.get(account)) is None:
+            return None
+        return file.writer.wait(file.writer.want(partial(file.publish, secret)))
+
+    def changed(self) -> None:
+        """Have the status written, soon."""
+        for target, writer in self._status:
+            writer.want(partial(self._write_status, target))
+
+    def stop(self) -> None:
+        """Begin no write any more."""
+        for writer in [file.writer for file in self._credentials.values()] + [writer for _, writer in self._status]:
+            writer.stop()
+
+    def _write_status(self, target: Target) -> None:
+        write_whole(target, to_json(self._describe()).encode() + b"\n")
 
 
 @frozen
@@ -32,140 +73,35 @@ class _Written:
     fingerprint: tuple[int, ...] | None
 
 
-class FilePublisher:
-    """Implements `core.ports.Publisher`. `run` is the loop of its thread.
+class _Credential:
+    """The file of one account. Called by the thread of its writer."""
 
-    credentials: the file of the active credential, by account; others publish none.
-    status: files for the document that `describe` gives; written when something changed, at most once a second.
-    """
+    def __init__(self, account: str, target: Target) -> None:
+        self.writer = FileWriter(target.path)
+        self._account = account
+        self._target = target
+        self._written: _Written | None = None
 
-    def __init__(
-        self, credentials: Mapping[str, Target], status: Sequence[Target], describe: Callable[[], dict[str, object]]
-    ) -> None:
-        self._credentials = credentials
-        self._status = status
-        self._describe = describe
-        self._changed = threading.Condition()
-        self._wanted: dict[str, Choose] = {}
-        self._asked = self._done = 0
-        self._status_due: float | None = None
-        self._status_written = float("-inf")
-        self._written: dict[str, _Written] = {}
-        self._complaints: dict[Path, str] = {}
-        self._stopping = False
-
-    def begin(self, account: str, active: Resolve, others: Sequence[Resolve]) -> None:
-        """See `core.ports.Publisher`."""
-        self._want(account, lambda: self._first(account, active, others))
-
-    def credential(self, account: str, secret: Secret) -> None:
-        """See `core.ports.Publisher`. A file that is as it should be is left alone."""
-        self._want(account, lambda: secret)
-
-    def replace(self, account: str, secret: Secret) -> str | None:
-        """See `core.ports.Publisher`."""
-        mine = self._want(account, lambda: secret)
-        if mine is None:
-            return None
-        path = self._credentials[account].path
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._done >= mine or self._stopping, PATIENCE):
-                return f"{path} could not be written within {PATIENCE:g} s"
-            cause = "token-monitor is stopping" if self._done < mine else self._complaints.get(path)
-        return f"{path} cannot be written: {cause}" if cause else None
-
-    def _want(self, account: str, choose: Choose) -> int | None:
-        """The number of the wish; None: nothing is published of this account."""
-        if account not in self._credentials:
-            return None
-        with self._changed:
-            self._wanted[account] = choose
-            self._asked += 1
-            self._changed.notify_all()
-            return self._asked
-
-    def changed(self) -> None:
-        """Have the status written, soon."""
-        with self._changed:
-            if self._status and self._status_due is None:
-                self._status_due = self._status_written + STATUS_EVERY
-                self._changed.notify_all()
-
-    def stop(self) -> None:
-        """End `run`."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-
-    def run(self) -> None:
-        """Write until `stop`."""
-        while True:
-            with self._changed:
-                while not self._stopping and not self._wanted and (wait := self._until_status()) != 0:
-                    self._changed.wait(wait)
-                if self._stopping:
-                    return
-            self.step()
-
-    def step(self) -> None:
-        """Write what is due."""
-        with self._changed:
-            wanted, self._wanted, asked = self._wanted, {}, self._asked
-            status = self._until_status() == 0
-            if status:
-                self._status_due, self._status_written = None, time.monotonic()
-        for account, choose in wanted.items():
-            self._safely(self._credentials[account], lambda: self._publish(account, choose()))  # noqa: B023
-        with self._changed:
-            self._done = asked
-            self._changed.notify_all()
-        if status:
-            for target in self._status:
-                self._safely(target, lambda: write_whole(target, self._document()))  # noqa: B023
-
-    def _document(self) -> bytes:
-        return to_json(self._describe()).encode() + b"\n"
-
-    def _until_status(self) -> float | None:
-        """Seconds; None: nothing to write."""
-        return None if self._status_due is None else max(0.0, self._status_due - time.monotonic())
-
-    def _first(self, account: str, active: Resolve, others: Sequence[Resolve]) -> Secret | None:
+    def begin(self, active: Resolve, others: Sequence[Resolve]) -> None:
         """Of a file that holds another credential than it should, the reason is a crash; else it was rotated."""
-        held = content(self._credentials[account].path)
+        held = content(self._target.path)
         if held and held not in _readable([active, *others]):
-            return None
+            return
         try:
-            return active()
+            secret = active()
         except ValueError as error:
             raise ValueError(f"the credential {error}") from None
+        self.publish(secret)
 
-    def _publish(self, account: str, secret: Secret | None) -> None:
-        target = self._credentials[account]
-        if secret is None:
+    def publish(self, secret: Secret) -> None:
+        """Write it, if that is not what stands there."""
+        path = self._target.path
+        if self._written == _Written(secret, fingerprint(path)):
             return
-        if self._written.get(account) == _Written(secret, fingerprint(target.path)):
-            return
-        self._written.pop(account, None)
-        write_whole(target, secret.reveal().encode())
-        self._written[account] = _Written(secret, fingerprint(target.path))
-        log.info("Active credential published", account=account, path=str(target.path))
-
-    def _safely(self, target: Target, write: Callable[[], None]) -> None:
-        """A file that cannot be written is said once for each cause; the next poll tries again."""
-        try:
-            write()
-        except (OSError, ValueError) as error:
-            cause = getattr(error, "strerror", None) or str(error)
-            if self._complaints.get(target.path) != cause:
-                self._complaints[target.path] = cause
-                log.error("File not published, trying again", path=str(target.path), error=cause)
-        except Exception:
-            self._complaints[target.path] = "internal error; see the log"
-            log.exception("Internal error", thread="publisher")
-        else:
-            if self._complaints.pop(target.path, None):
-                log.info("File published again", path=str(target.path))
+        self._written = None
+        write_whole(self._target, secret.reveal().encode())
+        self._written = _Written(secret, fingerprint(path))
+        log.info("Active credential published", account=self._account, path=str(path))
 
 
 def _readable(credentials: Sequence[Resolve]) -> list[bytes]:

@@ -24,6 +24,7 @@ from attrs import evolve
 
 import token_monitor
 from support.clock import FakeClock
+from support.publishing import join_publisher
 from support.watching import CountingTelemetry, make_watch, make_world, reading
 from token_monitor.core.failover import FailoverRule
 from token_monitor.core.reading import Reading
@@ -76,11 +77,9 @@ class Life:
             cooldown=0.0,
         )
         self.monitor = AccountMonitor(watch, world, self.store.subjects(), 0, known)
-        self.thread = threading.Thread(target=self.publisher.run, daemon=True)
 
     def start(self) -> None:
         """Returns when what the store remembers is published."""
-        self.thread.start()
         self.monitor.start()
         deadline = time.monotonic() + 10
         while not self.file.exists() or self.file.read_text() != secret_of(self.label):
@@ -89,6 +88,11 @@ class Life:
 
     def poll(self) -> None:
         self.monitor.settle(self.monitor.fetch(scheduled=True))
+
+    def end(self) -> None:
+        self.publisher.stop()
+        join_publisher()
+        self.store.close()
 
 
 def count_lines(then: Callable[[int], None], armed: threading.Event) -> Any:
@@ -165,11 +169,9 @@ def inspect(folder: Path) -> tuple[int, bool]:
 def restart(folder: Path, turn: int) -> None:
     life = Life(folder, turn)
     life.start()
-    assert life.publisher.replace("facefusion", Secret(secret_of(life.label))) is None  # returns when it is idle
+    assert life.publisher.replace("facefusion", Secret(secret_of(life.label))) is None  # returns when it is written
     assert not (folder / ".credential.draft").exists()
-    life.publisher.stop()
-    life.thread.join()
-    life.store.close()
+    life.end()
 
 
 def lines_of_a_switch(folder: Path) -> int:

@@ -79,8 +79,6 @@ class Daemon:
 
     def start(self) -> None:
         """Begin to publish, poll, deliver and serve. The polls early: serving costs a third of the start."""
-        if self._publisher is not None:
-            self._spawn("publisher", self._publisher.run)
         for monitor in self._monitors:
             monitor.start()
         self._spawn("scheduler", self._scheduler.run)
