@@ -73,7 +73,7 @@ image-test: $(VENV)/.dev  ## build the images and run them, without a Docker eng
 		$(UNABLE)) ;; \
 		*) exit 1 ;; esac
 
-images:  ## build token-monitor:slim and token-monitor:full; IMAGE_BUILD="podman build" for another builder
+images:  ## build token-monitor:slim and token-monitor:full; IMAGE_BUILD="podman build --format docker" for podman
 	$(IMAGE_BUILD) --target slim -t token-monitor:slim -t token-monitor .
 	$(IMAGE_BUILD) --target full -t token-monitor:full .
 

@@ -42,7 +42,7 @@ services:
   token-monitor:
     network_mode: host
     ports: !reset null
-    image: {slim}
+    image: {image}
     environment: {{TOKEN_MONITOR_LISTEN: "{listen}"}}
     ulimits: {{nofile: 20000, nproc: 1024}}
     healthcheck: {{interval: disable}}
@@ -70,9 +70,20 @@ def stand_ins(engine: Engine) -> None:
         pytest.skip(f"no stand-in for an image: {unable}")
 
 
+@pytest.fixture(scope="session")
+def built_by_podman(engine: Engine, slim: str) -> str:
+    """`slim` as podman builds it by default: in the format OCI, which has no health check."""
+    image = "localhost/token-monitor-test/slim:oci"
+    container = engine.podman("create", slim).stdout.strip()
+    engine.podman("commit", "--format=oci", container, image)
+    engine.podman("rm", container)
+    assert engine.inspect(image).get("Healthcheck") is None
+    return image
+
+
 @pytest.fixture
 def project(
-    engine: Engine, slim: str, stand_ins: None, provider: Provider, listen: str, tmp_path: Path
+    engine: Engine, built_by_podman: str, stand_ins: None, provider: Provider, listen: str, tmp_path: Path
 ) -> Iterator[Project]:
     """Its provider has 5 calls left, and Prometheus looks at the monitor every second."""
     provider.balance = 5
@@ -88,7 +99,8 @@ def project(
     command = [*SERVICES["prometheus"]["command"], f"--web.listen-address={page}"]
     folder = tmp_path / f"tm-compose-{os.getpid()}"
     folder.mkdir()
-    project = Project(engine, folder, dotenv, HERE.format(slim=slim, listen=listen, prometheus=json.dumps(command)))
+    here = HERE.format(image=built_by_podman, listen=listen, prometheus=json.dumps(command))
+    project = Project(engine, folder, dotenv, here)
     (folder / "facefusion.py").write_text(INFERENCE)
     look_every_second(folder / "deploy/prometheus/prometheus.yaml", listen)
     yield project
@@ -146,6 +158,7 @@ def test_inference_and_monitor_run_side_by_side_and_either_may_end(project: Proj
     monitor.until(lambda: monitor.said().alerts() == ["Token balance low"])
     inference.until(lambda: "frame run --execution-providers cuda" in inference.said().out)
     confined(monitor, user=65532, memory=256 * 2**20)
+    assert monitor.health() == (0, "healthy")
     assert provider.requests[0].headers["Authorization"] == f"Bearer {CREDENTIAL}"
     assert PASSWORD not in told(monitor, "environ")
 

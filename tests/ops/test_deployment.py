@@ -1,5 +1,7 @@
 """The compose file: the monitor is confined, reachable where it should be, and in nobody's way."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,13 @@ def test_compose_restarts_each_service_and_neither_waits_for_the_other():
 
     assert all(service["restart"] == "unless-stopped" for service in services.values())
     assert not any("depends_on" in service for service in services.values())
+
+
+def test_compose_checks_the_monitors_health_as_the_image_does_which_podman_may_have_built_without_it():
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (command, *_bundled) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (.*)$", dockerfile, re.MULTILINE)
+
+    assert compose()["services"]["token-monitor"]["healthcheck"]["test"] == ["CMD", *json.loads(command)]
 
 
 def test_compose_gives_the_gpu_to_the_inference_service():

@@ -137,6 +137,12 @@ def test_the_build_context_has_what_the_build_copies_and_starts_from_nothing(nee
     assert any(one == needed or one.startswith(f"{needed}/") for one in copied)
 
 
+def test_images_are_built_with_podman_in_the_format_that_has_health_checks():
+    told = [(ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "docs/operations.md")]
+
+    assert all(re.findall("podman build(.{16})", text) == [" --format docker"] for text in told)
+
+
 def test_a_file_with_the_name_of_a_target_does_not_keep_make_from_making_it():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
