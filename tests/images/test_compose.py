@@ -76,7 +76,7 @@ def built_by_podman(engine: Engine, slim: str) -> str:
     image = "localhost/token-monitor-test/slim:oci"
     container = engine.podman("create", slim).stdout.strip()
     engine.podman("commit", "--format=oci", container, image)
-    engine.podman("rm", container)
+    engine.podman("rm", "--volumes", container)
     assert engine.inspect(image).get("Healthcheck") is None
     return image
 

@@ -137,6 +137,16 @@ def test_the_build_context_has_what_the_build_copies_and_starts_from_nothing(nee
     assert any(one == needed or one.startswith(f"{needed}/") for one in copied)
 
 
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/operations.md"])
+def test_a_container_started_as_documented_is_back_after_a_crash_and_a_reboot(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (command,) = re.findall(r"^docker run (?:.*\\\n)*.*$", text, re.MULTILINE)
+
+    assert "-d " in command
+    assert "--restart unless-stopped" in command
+    assert ("--memory 256m" in command) == command.endswith(" token-monitor")
+
+
 def test_images_are_built_with_podman_in_the_format_that_has_health_checks():
     told = [(ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "docs/operations.md")]
 
