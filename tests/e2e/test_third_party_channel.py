@@ -48,3 +48,33 @@ def test_without_the_package_its_type_is_unknown(site: Site) -> None:
     done = site.run(site.yaml(text), "check-config")
     assert done.status == 2
     assert done.err.startswith("channels.file.type: logfile; ")
+
+
+def test_a_package_that_is_broken_is_a_problem_among_the_others(site: Site, tmp_path: Path) -> None:
+    package = tmp_path / "site"
+    about = package / "broken-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(
+        "[token_monitor.channels]\nbad = bad_module:CHANNEL\ngone = odd_module:GONE\n"
+        "odd = odd_module:ODD\nbare = odd_module:BARE\n"
+    )
+    (package / "bad_module.py").write_text("import no_such_library\n")
+    (package / "odd_module.py").write_text(
+        "from token_monitor.core.tools import ChannelType\nODD = 5\nBARE = ChannelType(int, print)\n"
+    )
+    text = """
+    accounts: [{name: a, credential: x-credential, interval: never}]
+    channels: {1: {type: bad, path: x}, 2: {type: gone}, 3: {type: odd}, 4: {type: bare}}
+    """
+    done = site.run({**site.yaml(text), "PYTHONPATH": str(package)}, "check-config")
+    assert done.status == 2
+    unfit = "is no ChannelType with an attrs class of settings)"
+    assert [line.partition("; mend")[0] for line in done.err.splitlines()] == [
+        "accounts[0].interval: never; a duration above 0 such as 300, 30s, 5m or 1h30m",
+        "channels.1.type: bad, whose package cannot be loaded (ModuleNotFoundError: No module named 'no_such_library')",
+        "channels.2.type: gone, whose package cannot be loaded "
+        "(AttributeError: module 'odd_module' has no attribute 'GONE')",
+        f"channels.3.type: odd, whose package is broken (odd_module:ODD {unfit}",
+        f"channels.4.type: bare, whose package is broken (odd_module:BARE {unfit}",
+    ]

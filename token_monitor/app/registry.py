@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+import attrs
 import structlog
 from attrs import frozen
 
@@ -110,13 +111,22 @@ def _third_party() -> Mapping[str, EntryPoint]:
 
 
 def _plugin(name: str) -> ChannelType:
-    """Raises KeyError: there is no channel of that name."""
+    """Raises KeyError: there is no channel of that name; ValueError: the package that has it is broken, and how."""
     entry = _CHANNELS.get(name) or _LEVEL_CHANNELS.get(name)
     if entry is None:
-        plugin: ChannelType = _third_party()[name].load()
-        return plugin
+        return _loaded(_third_party()[name])
     module = import_module(f"token_monitor.channels.{entry.module}")
     return ChannelType(getattr(module, entry.settings), partial(entry.make, module))
+
+
+def _loaded(point: EntryPoint) -> ChannelType:
+    try:
+        found = point.load()
+    except Exception as error:
+        raise ValueError(f"whose package cannot be loaded ({type(error).__name__}: {error})") from error
+    if not isinstance(found, ChannelType) or not attrs.has(found.settings):
+        raise ValueError(f"whose package is broken ({point.value} is no ChannelType with an attrs class of settings)")
+    return found
 
 
 def _channel_of_host(host: str) -> str:

@@ -29,13 +29,19 @@ def report_unknown_keys(table: Table, known: Iterable[str], found: Findings) -> 
 
 
 def kind_of(table: Table, key: str, kinds: Mapping[str, type], found: Findings) -> type | None:
-    """The settings type that `key` names; None, and found, if it names none."""
+    """The settings type that `key` names; None, and found, if it names none, or one that cannot be had."""
     chosen = table.given().get(key)
     if chosen is None:
         found.add(table.at(key), MISSING, "one of " + ", ".join(sorted(kinds)))
     elif isinstance(chosen, Text) and chosen not in kinds:
         found.add(chosen.path, chosen.shown, choice(chosen, kinds))
-    return kinds.get(chosen) if isinstance(chosen, Text) else None
+    if not isinstance(chosen, Text):
+        return None
+    try:
+        return kinds.get(chosen)
+    except ValueError as error:
+        found.add(chosen.path, f"{chosen.shown}, {error}", "mend that package, or take another type")
+        return None
 
 
 def check_name(rule: Callable[[str], str], text: str, path: str, found: Findings) -> None:

@@ -11,7 +11,7 @@ class Registry:
 
     sources: by provider. Each has a field `quantities: Mapping[str, Q]`; the fields of Q may also be written at the
         account, as defaults of every quantity.
-    channels: by channel type.
+    channels: by channel type. Looking up one that another package has raises ValueError: how that package is broken.
     channel_of_host: the channel type for the host of ALERT_WEBHOOK_URL. Raises ValueError: why there is none.
     """
 
