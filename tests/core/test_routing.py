@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from support.messages import low
 from support.zones import without_zones
 from token_monitor.core.alert import ANNOUNCED, level
 from token_monitor.core.routing import QuietHours, Route, Zone, ZonedTime
-from token_monitor.core.words import Kind, Level, State
+from token_monitor.core.words import Kind, Level, Reason, State
 
 
 def night(start: str = "22:00", end: str = "08:00", zone: str = "Asia/Shanghai") -> QuietHours:
@@ -87,6 +88,13 @@ def test_a_route_takes_by_kind_by_level_and_by_state_and_everything_by_default()
     assert not Route(levels=frozenset({Level.CRITICAL})).takes(alert)
     assert Route(states=frozenset({State.LOW})).takes(alert)
     assert not Route(states=frozenset({State.EXHAUSTED})).takes(alert)
+
+
+def test_the_end_of_an_episode_passes_whatever_its_beginning_had_to_be_unless_ends_are_not_wanted() -> None:
+    end = evolve(low().alert, state=State.OK, reason=Reason.RECOVERED)
+    assert Route(frozenset({Kind.CREDENTIAL}), frozenset({Level.CRITICAL}), frozenset({State.CRITICAL})).takes(end)
+    assert not Route(send_resolved=False).takes(end)
+    assert Route(send_resolved=False).takes(low().alert)
 
 
 def test_a_channel_cannot_be_for_test_alerts_only() -> None:
