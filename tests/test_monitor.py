@@ -51,7 +51,7 @@ def test_a_balance_below_the_threshold_is_told_once_on_every_channel() -> None:
     message, channels = bench.store.messages[0]
     assert channels == ("stdout", "webhook")
     assert message.text.startswith("[WARNING] facefusion: 5 calls left")
-    assert bench.woken == [("stdout", "webhook")]
+    assert [set(each) for each in bench.woken] == [{"stdout", "webhook"}]
 
 
 def test_a_restart_repeats_nothing_and_loses_no_cooldown() -> None:

@@ -137,7 +137,7 @@ class AccountMonitor:
         for message in step.messages:
             self._world.telemetry.alerted(message.alert)
         if messages or step.moved:
-            self._world.wake(watch.channels)
+            self._world.wake({*watch.channels, *(name for _, channels in messages for name in channels)})
 
     def _publish(self) -> None:
         """Have the active credential published, and whatever else is to be seen.

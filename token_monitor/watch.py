@@ -1,6 +1,6 @@
 """What a monitor is told: of its account, of the world that all monitors share, and of what came of a poll."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -51,7 +51,7 @@ class World:
 
     pause: waits that many seconds, and says whether the daemon is stopping.
     wake: tells these channels that there is something to deliver.
-    route: of these channels, those that take the alert.
+    route: the channels that take an alert of an account that names these.
     publisher: None where nothing is published.
     """
 
@@ -59,7 +59,7 @@ class World:
     store: StateStore
     telemetry: Telemetry
     pause: Callable[[float], bool]
-    wake: Callable[[Sequence[str]], None]
+    wake: Callable[[Collection[str]], None]
     route: Callable[[Alert, Sequence[str]], Sequence[str]] = lambda _alert, channels: channels
     publisher: Publisher | None = None
 

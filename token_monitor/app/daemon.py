@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
@@ -69,8 +69,7 @@ class Daemon:
         self._monitors = self._make_monitors(http)
         self._store.adopt(self._workers, self._time())
         watches = {monitor.watch.account: monitor.watch for monitor in self._monitors}
-        everywhere = tuple(self._workers)
-        close_departed(watches, self._store, self.clock.now(), lambda alert: self._route(alert, everywhere))
+        close_departed(watches, self._store, self.clock.now(), lambda alert: self._route(alert, ()))
         self._store.prune(self._time())
         self._scheduler = Scheduler(self._monitors, self._time)
         self._threads: list[threading.Thread] = []
@@ -153,8 +152,10 @@ class Daemon:
         return WebServer(app, host, port)
 
     def _route(self, alert: Alert, channels: Sequence[str]) -> Sequence[str]:
+        """The queues that take an alert for `channels`. An end is for all that were told, the parked too (O6, O8)."""
         settings = self._settings.channels
-        queued = [name for name in channels if name in self._workers]
+        told = self._store.told(alert.episode) if alert.reason.closes else ()
+        queued = [name for name in dict.fromkeys((*channels, *told)) if name not in self._levels]
         return [name for name in queued if name not in settings or settings[name].route.takes(alert)]
 
     def _standing(self, channel: str) -> Callable[[], list[Message]]:
@@ -171,9 +172,10 @@ class Daemon:
     def _every_worker(self) -> Mapping[str, ChannelWorker | LevelWorker]:
         return {**self._workers, **self._levels}
 
-    def _wake(self, channels: Sequence[str]) -> None:
-        for name in channels:
-            self._every_worker()[name].wake()
+    def _wake(self, channels: Collection[str]) -> None:
+        for name, worker in self._every_worker().items():
+            if name in channels:
+                worker.wake()
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

@@ -18,9 +18,9 @@ STAMPS_KEPT: Final = 7 * 86400.0
 def close_departed(
     watches: Mapping[str, Watch], store: StateStore, now: Now, route: Callable[[Alert], Sequence[str]]
 ) -> None:
-    """Close the episodes that nothing stands for any more; the store sends that where the episode was told.
+    """Close the episodes that nothing stands for any more.
 
-    watches: by account. route: the channels that take an alert.
+    watches: by account. route: the channels that were told of the episode that an alert ends, and take the end.
     """
     language = next(iter(watches.values())).language  # of a removed account it is not known any more
     for subject, state in store.subjects().items():

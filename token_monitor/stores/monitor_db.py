@@ -117,6 +117,10 @@ class MonitorDb:
 
     # Outbox
 
+    def told(self, episode: str) -> Sequence[str]:
+        """The channels that were told of it or may have been, also those that have left the settings lately."""
+        return self._database.read(lambda db: outbox.told(db, episode))
+
     def next_delivery(
         self,
         channel: str,

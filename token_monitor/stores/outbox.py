@@ -27,6 +27,7 @@ _AWAKE: Final = f"""(:since IS NULL OR EXISTS (SELECT 1 FROM outbox AS its
         WHERE told.channel = its.channel AND told.episode = its.episode
         AND told.fate = 'sent' AND told.finished >= :since))))"""  # noqa: S608
 
+_TOLD: Final = "(fate IN ('sent', 'pending') OR attempting OR ambiguous)"
 _OWED: Final = "row = ? AND channel = ? AND alert_id = ? AND fate = 'pending'"
 
 
@@ -71,14 +72,19 @@ def _supersede(db: sqlite3.Connection, channel: str, message: Message, now: floa
         finish(db, row, Fate.SUPERSEDED, message.alert.id, now)
 
 
+def told(db: sqlite3.Connection, episode: str) -> list[str]:
+    """The channels, the parked too, with a row of the episode that is sent, pending or perhaps arrived."""
+    told = f"SELECT 1 FROM outbox WHERE channel = name AND episode = ? AND {_TOLD}"  # noqa: S608
+    return [name for (name,) in db.execute(f"SELECT name FROM channel WHERE EXISTS ({told})", (episode,))]  # noqa: S608
+
+
 def _told(db: sqlite3.Connection, channel: str, episode: str) -> bool:
     """Whether a row of the episode is sent, pending or perhaps arrived.
 
     Taken for granted of an episode that began before the file failed and could not even be read: its rows are there.
     """
     row = db.execute(
-        "SELECT 1 FROM outbox WHERE channel = ?1 AND episode = ?2"
-        " AND (fate IN ('sent', 'pending') OR attempting OR ambiguous)"
+        f"SELECT 1 FROM outbox WHERE channel = ?1 AND episode = ?2 AND {_TOLD}"  # noqa: S608
         " UNION SELECT 1 FROM meta WHERE key = 'unread' AND value = 1"
         " AND NOT EXISTS (SELECT 1 FROM outbox WHERE episode = ?2 AND reason = 'first')",
         (channel, episode),
