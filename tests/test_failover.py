@@ -639,19 +639,123 @@ def test_an_account_without_spares_asks_nothing_more_than_before() -> None:
     assert bench.told == ["Token balance exhausted (first)"]
 
 
-def test_a_label_that_left_the_settings_gives_way_to_the_primary() -> None:
+REMOVED = "Credential switched (first)", "spare1", "primary", Why.REMOVED
+
+
+def without_spare1(rule: FailoverRule | None = None) -> Bench:
+    """Started again after spare1, which was in use, was taken out of the settings. Nothing told or published since."""
     bench = Bench(primary=0, spare1=100)
     bench.poll()
     del bench.source.says["spare1"]
     bench.source.says |= {"primary": 100, "paul": 100}
-    with capture_logs() as logs:
-        bench.restart()
-    assert [line["event"] for line in logs] == ["Credential no longer in the settings"]
+    bench.rule = rule or bench.rule
+    bench.restart()
     bench.monitor.start()
+    bench.store.messages.clear()
+    bench.store.switches.clear()
+    bench.published.clear()
+    return bench
+
+
+def switches(bench: Bench) -> list[tuple[str, str, str, Why]]:
+    """Those told, each of which must be in the audit too."""
+    told = [alert for alert in bench.store.alerts if alert.switch is not None]
+    assert [alert.switch for alert in told] == bench.store.switches
+    return [
+        (f"{alert.headline} ({alert.reason})", alert.switch.origin, alert.switch.target, alert.switch.why)
+        for alert in told
+        if alert.switch is not None
+    ]
+
+
+def test_a_label_that_left_the_settings_gives_way_to_the_primary() -> None:
+    with capture_logs() as logs:
+        bench = without_spare1()
+    assert "Credential no longer in the settings" in [line["event"] for line in logs]
     assert bench.store.failovers()["facefusion"].label == "primary"
-    assert bench.published[-1].startswith("primary-secret at first")
     bench.poll()
     assert bench.active == "primary"
+
+
+@pytest.mark.parametrize("rule", [None, FailoverRule("balance", dry_run=True)])
+def test_a_credential_that_was_removed_is_left_by_a_switch_that_is_told_once_its_file_has_the_other(
+    rule: FailoverRule | None,
+) -> None:
+    bench = without_spare1(rule)
+    told_when_published: list[int] = []
+    bench.on_publish = lambda: told_when_published.append(len(bench.store.messages))
+    bench.poll()
+    assert switches(bench) == [REMOVED]
+    assert bench.published == ["primary-secret waited", "primary-secret"]
+    assert told_when_published == [0]
+    [message, channels] = bench.store.messages[0]
+    assert channels == bench.monitor.watch.channels
+    assert "switched from credential spare1 to primary, because spare1 is no longer in the settings" in message.text
+    bench.restart()
+    bench.poll()
+    assert switches(bench) == [REMOVED]
+
+
+def test_what_the_provider_refuses_does_not_take_the_place_of_a_credential_that_was_removed() -> None:
+    bench = without_spare1()
+    bench.source.says |= {"primary": REJECTED, "paul": 0}
+    for _ in range(2):
+        bench.poll()
+    assert (switches(bench), [said for said in bench.published if "waited" in said]) == ([], [])
+    bench.restart()
+    bench.source.says["primary"] = 100
+    bench.poll()
+    assert switches(bench) == [REMOVED]
+
+
+def test_a_removed_credential_whose_heir_cannot_pay_is_followed_by_the_one_that_can() -> None:
+    for bad in (0, REJECTED):
+        bench = without_spare1()
+        bench.source.says["primary"] = bad
+        bench.poll()
+        why = Why.EXHAUSTED if bad == 0 else Why.REJECTED
+        assert switches(bench) == [REMOVED, ("Credential switched (first)", "primary", "paul", why)]
+        assert bench.published == ["paul-secret waited", "paul-secret"]
+        assert not any(state.standing.episode for state in bench.store.states.values())
+        bench.restart()
+        bench.poll()
+        assert (bench.active, len(switches(bench))) == ("paul", 2)
+
+
+def test_the_switch_from_a_removed_credential_waits_for_its_file_and_for_the_store() -> None:
+    bench = without_spare1()
+    bench.problem = FULL
+    with capture_logs() as logs:
+        bench.poll()
+        bench.poll()
+    errors = [line for line in logs if line["log_level"] == "error"]
+    assert [(line["error"], line["credential_from"], line["credential_why"]) for line in errors] == [
+        (FULL, "spare1", "removed")
+    ]
+    bench.problem = None
+    commit = bench.store.commit
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("no")
+
+    bench.store.commit = refuse  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        bench.poll()
+    assert switches(bench) == []
+    bench.store.commit = commit  # type: ignore[method-assign]
+    bench.restart()
+    bench.poll()
+    assert switches(bench) == [REMOVED]
+
+
+def test_where_all_spares_were_removed_that_is_told_too() -> None:
+    bench = Bench(primary=0, spare1=100)
+    bench.poll()
+    bench.source.says = {"primary": 100}
+    bench.restart()
+    bench.monitor.start()
+    bench.poll()
+    assert switches(bench)[1:] == [REMOVED]
 
 
 def test_what_was_open_for_a_credential_that_left_the_settings_is_closed() -> None:

@@ -14,6 +14,7 @@ from token_monitor.core.failover import Decision, FailoverState, Health, Move
 from token_monitor.core.reading import Reading
 from token_monitor.core.secret import Secret
 from token_monitor.core.time import Now
+from token_monitor.core.words import Why
 from token_monitor.fetcher import Fetcher
 from token_monitor.search import Search
 from token_monitor.step import Step
@@ -79,7 +80,7 @@ class Failover:
         if known.label in self.labels:
             return evolve(known, seen=here, shared=shared)
         log.warning("Credential no longer in the settings", account=self._watch.account, credential_label=known.label)
-        return FailoverState(seen=here, shared=shared)
+        return FailoverState(seen=here, shared=shared, left=known.label)
 
     @property
     def active(self) -> str:
@@ -152,30 +153,53 @@ class Failover:
 
     def _published(self, finding: Finding) -> Finding:
         """The same, with the new credential in its file; or no switch: the program that reads it goes on as before."""
-        decision, publisher = finding.decision, self._world.publisher
+        decision = finding.decision
         assert self._rule is not None
-        if decision.move is not Move.SWITCH or decision.target is None or self._rule.dry_run or publisher is None:
+        if decision.move is not Move.SWITCH or decision.target is None or self._rule.dry_run:
             return finding
-        secret = self._fetchers[decision.target].accepted
-        assert secret is not None
-        problem = publisher.replace(self._watch.account, secret)
+        problem = self._kept_from_file(self.active, decision.target, decision.why)
         if problem is None:
-            self._not_written = ""
             return finding
         if self._world.pause(0.0):
             return evolve(finding, decision=Decision(Move.BLIND))
-        if problem != self._not_written:
+        return evolve(finding, decision=evolve(decision, move=Move.UNPUBLISHED), note=f"{finding.note}; but {problem}")
+
+    def _kept_from_file(self, origin: str, target: str, why: Why | None) -> str | None:
+        """Have `target` published. What prevents that, said in the log too unless we are stopping; None: nothing."""
+        if self._world.publisher is None:
+            return None
+        secret = self._fetchers[target].accepted
+        assert secret is not None
+        problem = self._world.publisher.replace(self._watch.account, secret)
+        if problem is None:
+            self._not_written = ""
+        elif problem != self._not_written and not self._world.pause(0.0):
             self._not_written = problem
             log.error(
                 "Credential not switched", account=self._watch.account, error=problem,
-                credential_from=self.active, credential_to=decision.target, credential_why=decision.why,
+                credential_from=origin, credential_to=target, credential_why=why,
             )  # fmt: skip
-        return evolve(finding, decision=evolve(decision, move=Move.UNPUBLISHED), note=f"{finding.note}; but {problem}")
+        return problem
+
+    def replaces_removed(self, finding: Finding | None) -> bool:
+        """Whether a credential that was removed from the settings is to be left now: another is in its file."""
+        if not self.state.left:
+            return False
+        if finding is not None and finding.decision.move is Move.SWITCH and self._rule and not self._rule.dry_run:
+            return True
+        return self.accepted is not None and not self._kept_from_file(self.state.left, self.active, Why.REMOVED)
+
+    def leave_removed(self, step: Step, now: Now) -> Outcome:
+        """Have `step` say that the credential that was removed has been left. See `replaces_removed`."""
+        switch = Switch(self._watch.account, self.state.left, self.active, Why.REMOVED, now.wall)
+        step.switched(switch, None)
+        return Outcome(evolve(self.state, left=""), switch)
 
     def follow(self, finding: Finding | None, step: Step, now: Now) -> Outcome:
         """Have `step` do what was decided, or in a dry run only say it."""
         if finding is None:
             return Outcome(self.state)
+        finding = evolve(finding, state=evolve(finding.state, left=self.state.left))  # which was told since, perhaps
         move = finding.decision.move
         state = evolve(finding.state, would=()) if move is Move.STAY else finding.state
         outcome = self._switch(finding, step, now) if move is Move.SWITCH else Outcome(state)

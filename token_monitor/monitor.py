@@ -76,6 +76,7 @@ class AccountMonitor:
             error = poll.error
             self._crashes = self._crashes + 1 if error is not None and error.kind is Failure.INTERNAL else 0
             finding = self._failover.consider(poll, self._rates(poll))  # may take a while
+            self._leave_removed(finding)
             now = self._world.clock.now()
             step = Step(self.watch, self._memory, self._failover.active, now)
             if error is None:
@@ -90,6 +91,13 @@ class AccountMonitor:
             self._world.telemetry.polled(self.watch.account, outcome, poll.ended - poll.started)
             self._store_review(finding)
             return self._leave_alone(error)
+
+    def _leave_removed(self, finding: Finding | None) -> None:
+        """A credential that was in use when it was removed from the settings is left by a switch, as any other."""
+        if self._failover.replaces_removed(finding):
+            now = self._world.clock.now()
+            step = Step(self.watch, self._memory, self._failover.state.left, now)
+            self._store(step, self._failover.leave_removed(step, now), now)
 
     def _rates(self, poll: Poll) -> Mapping[str, Decimal]:
         """How fast each credential is spent as of `poll`, as far as that is known and decides anything."""
@@ -113,7 +121,7 @@ class AccountMonitor:
     def start(self) -> None:
         """Before the first poll: publish what the store remembers as the active credential.
 
-        If that has left the settings the primary is active, and the store is told.
+        If that has left the settings the primary is active, and the store is told; people are when the file has it.
         """
         if self._known is not None and self._known != self._failover.state:
             change = Change(self.watch.account, failover=self._failover.state)

@@ -481,7 +481,7 @@ def a_switch(number: int = 0, *, dry_run: bool = False) -> Switch:
 def test_the_active_credential_and_what_was_seen_of_all_are_remembered(store: MonitorDb) -> None:
     assert store.failovers() == {}
     state = FailoverState("spare1", 12.5, {"spare1": Decimal("0.10"), "primary": Decimal(0)}, (("primary", "spare1"),))
-    state = evolve(state, would=("primary", "spare1", "exhausted"))
+    state = evolve(state, would=("primary", "spare1", "exhausted"), left="spare2")
     store.commit(Change("facefusion", {BALANCE: SubjectState()}, failover=state), 1.0)
     store.commit(Change("facefusion", {BALANCE: SubjectState()}, 1), 2.0)
     assert store.failovers() == {"facefusion": state}

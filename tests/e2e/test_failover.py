@@ -161,6 +161,38 @@ def test_a_program_that_is_restarted_by_the_alert_finds_the_new_credential(
     daemon.stop()
 
 
+def test_a_spare_in_use_that_is_removed_from_the_settings_is_left_by_a_switch_that_restarts_the_program_too(
+    site: Site, purses: Purses, shared: Path
+) -> None:
+    purses.purses["primary"] = 0
+    environment = config(site, purses, shared)
+    daemon = site.start(environment)
+    site.posted(3)
+    daemon.stop()
+    restart = shared / "restart"
+    restart.write_text(
+        f'#!/bin/sh\necho "$TM_CREDENTIAL_WHY $TM_CREDENTIAL_TO $(cat {shared}/credential)" >> {shared}/restarts\n'
+    )
+    restart.chmod(0o755)
+    yaml = site.work / "monitor.yaml"
+    action = f"channels:\n  restart: {{type: exec, command: [{restart}], kinds: [credential]}}"
+    without = yaml.read_text().replace('["${SPARE1}", "${SPARE2}"]', '{other: "${SPARE2}"}')
+    yaml.write_text(without.replace("channels:", action))
+    purses.purses["primary"] = 100
+    daemon = site.start(environment)
+    daemon.wait_until((shared / "restarts").exists)
+    assert (shared / "restarts").read_text() == f"removed primary {SECRETS['primary']}\n"
+    alert = site.posted(4)[3]
+    assert (alert["credential_from"], alert["credential_to"], alert["credential_why"]) == (
+        "spare1", "primary", "removed"
+    )  # fmt: skip
+    daemon.stop()
+    assert site.query("SELECT from_label, to_label, why, dry_run FROM switch") == [
+        ("primary", "spare1", "exhausted", 0),
+        ("spare1", "primary", "removed", 0),
+    ]
+
+
 def test_a_spare_that_hangs_does_not_keep_the_next_from_being_used(site: Site, purses: Purses, shared: Path) -> None:
     purses.purses |= {"primary": Answer(401), "spare1": Answer(delay=60)}
     begun = time.monotonic()

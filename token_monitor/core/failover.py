@@ -89,6 +89,7 @@ class FailoverState:
     seen: the values last read of several credentials at one moment, by label.
     shared: those that turned out to be paid from one balance.
     would: from, to and why of the switch that a dry run told last, while it still would be made.
+    left: of the credential that was active when it was removed from the settings, until that switch is told.
     """
 
     label: str = PRIMARY
@@ -96,6 +97,7 @@ class FailoverState:
     seen: Mapping[str, Decimal] = field(factory=dict)
     shared: tuple[Pair, ...] = ()
     would: tuple[str, ...] = ()
+    left: str = ""
 
 
 @frozen

@@ -105,6 +105,9 @@ _EN = {
         "{origin} up while {target} lasts."
     ),
     "switched, topped_up": "switched back from credential {origin} to {target}, which can be used again.",
+    "switched, removed": (
+        "switched from credential {origin} to {target}, because {origin} is no longer in the settings."
+    ),
     "left": "alert closed because another credential is used now.",
     "none healthy": "no credential can be used.{note} Requests fail until one is topped up or replaced: do it now.",
     "none healthy, still": (
@@ -157,6 +160,7 @@ _ZH = {
         "凭证已从 {origin} 切换到 {target}，因为按目前速度 {origin} 很快用尽。请在 {target} 用完之前为 {origin} 充值。"
     ),
     "switched, topped_up": "凭证已从 {origin} 切换回 {target}，{target} 可重新使用。",
+    "switched, removed": "凭证已从 {origin} 切换到 {target}，因为 {origin} 已从配置中移除。",
     "left": "已改用另一凭证，告警关闭。",
     "none healthy": "没有可用的凭证。{note}充值或更换前请求会失败，请立即处理。",
     "none healthy, still": "仍没有可用的凭证。{note}充值或更换前请求会失败，请立即处理。",

@@ -67,6 +67,7 @@ class Why(StrEnum):
     BELOW = "below"
     RUNWAY = "runway"
     TOPPED_UP = "topped_up"
+    REMOVED = "removed"
 
 
 class Trigger(StrEnum):
