@@ -176,6 +176,16 @@ def test_inference_and_monitor_run_side_by_side_and_either_may_end(project: Proj
     assert monitor.pid == watching
 
 
+def test_another_inference_command_is_taken_from_the_settings_with_its_quotes(project: Project) -> None:
+    with (project.folder / ".env").open("a") as dotenv:
+        dotenv.write("INFERENCE_COMMAND=python facefusion.py serve 'two  words'\n")
+    project.up()
+    inference = project.containers()["inference"]
+
+    inference.until(lambda: "frame serve two  words\n" in inference.said().out)
+    assert told(inference, "cmdline").split("\0") == ["python", "facefusion.py", "serve", "two  words", ""]
+
+
 def test_the_profile_prometheus_brings_one_that_scrapes_the_monitor_and_has_the_rules(project: Project) -> None:
     project.up("prometheus")
     prometheus = project.containers()["prometheus"]
