@@ -99,6 +99,15 @@ def test_the_example_can_be_loaded_and_names_what_the_containers_share(tmp_path:
     assert owner[2] == only.failover.group
 
 
+def test_the_container_of_the_example_has_every_program_that_its_channels_run(tmp_path: Path) -> None:
+    compose = yaml.safe_load((EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    mounts = [volume.split(":") for volume in compose["services"]["token-monitor"]["volumes"]]
+    (example,) = [source for source, place, *_ in mounts if place == "/etc/token-monitor/monitor.yaml"]
+    channels = settings(tmp_path, (EXAMPLES / example).read_text(encoding="utf-8")).channels.values()
+    programs = {channel.options.command[0].value for channel in channels if channel.type == "exec"}
+    assert programs <= {place for _, place, *_ in mounts}
+
+
 def chosen(folder: Path, calls: int = 20, name: str = "facefusion", **changes: object) -> str:
     """What the example prints for a status with these changes."""
     now = datetime.now(UTC)
