@@ -142,7 +142,7 @@ class Campaign:
 
     def _kill_again_and_again(self, answers: float) -> None:
         until = time.monotonic() + self._plan.seconds
-        while time.monotonic() < until or self._balances.answers < 1.2 * answers:
+        while time.monotonic() < until or self._balances.answers < 1.4 * answers:
             self._wait_for_a_bad_moment()
             assert self._daemon.process.poll() is None, f"it ended by itself: {self._daemon.err.all}"
             self._daemon.kill()
@@ -185,6 +185,9 @@ class Campaign:
             {"name": f"a{number}", "credential": "a-credential", "endpoint": f"{self._balances.url}/{number}"}
             for number in range(self._plan.accounts)
         ]
+        # of this one little is announced, and all of it stands
+        muted = {"name": "muted", "endpoint": f"{self._balances.url}/muted", "cooldown": "1h"}
+        accounts.append({**accounts[0], **muted})
         defaults = {"interval": f"{self._plan.interval:g}s", "cooldown": "0"}
         channels = {
             each.counterpart.name: {"type": each.counterpart.name, **each.counterpart.settings()}
