@@ -292,6 +292,18 @@ def test_a_spare_that_fails_the_second_time_gives_way_to_the_next() -> None:
     assert bench.active == "spare2"
 
 
+def test_a_spare_that_fails_the_second_time_gives_way_to_one_that_was_slower_to_answer() -> None:
+    failed = threading.Event()
+
+    def fails() -> int:
+        failed.set()
+        return 0
+
+    bench = Bench(primary=0, spare1=[100, fails], spare2=lambda: 100 if failed.wait(4) else REJECTED)
+    bench.poll()
+    assert bench.active == "spare2"
+
+
 def test_with_all_of_them_bad_there_is_one_critical_alert_and_its_end() -> None:
     bench = Bench(primary=0, spare1=0, spare2=REJECTED)
     for _ in range(4):

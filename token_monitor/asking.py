@@ -1,6 +1,7 @@
 """Asks several credentials of one account at the same time, each in a thread of its own."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -35,14 +36,12 @@ class Panel:
         self._hanging: set[str] = set()
         self._answered = threading.Condition()
 
-    def ask(self, labels: Sequence[str], enough: Callable[[Mapping[str, Poll]], bool]) -> dict[str, Poll]:
-        """What came of asking with each of `labels`, as soon as all have answered, or what has come is `enough`."""
+    def ask(self, labels: Sequence[str]) -> "Round":
+        """Ask with each of `labels`."""
         answers: dict[str, Poll] = {}
         for label in labels:
             self._start(label, answers)
-        with self._answered:
-            self._answered.wait_for(lambda: len(answers) == len(labels) or enough(answers), self._timeout + GRACE)
-            return dict(answers)
+        return Round(answers, len(labels), self._answered, time.monotonic() + self._timeout + GRACE)
 
     def _start(self, label: str, answers: dict[str, Poll]) -> None:
         with self._answered:
@@ -74,3 +73,23 @@ class Panel:
             failure = SourceError(Failure.INTERNAL, redact(repr(error)))
             return Poll(started, self._clock.now().steady, scheduled=False, error=failure)
         return Poll(started, self._clock.now().steady, scheduled=False, readings=readings)
+
+
+class Round:
+    """Several credentials that were asked at the same time."""
+
+    def __init__(self, answers: Mapping[str, Poll], asked: int, answered: threading.Condition, until: float) -> None:
+        self._answers = answers
+        self._asked = asked
+        self._answered = answered
+        self._until = until
+
+    def answers(self, enough: Callable[[Mapping[str, Poll]], bool] = lambda _: False) -> dict[str, Poll]:
+        """What came of it, as soon as all have answered or what has come is `enough`, and no later than their timeout.
+
+        May be called again, for what came later.
+        """
+        with self._answered:
+            left = max(self._until - time.monotonic(), 0.0)
+            self._answered.wait_for(lambda: len(self._answers) == self._asked or enough(self._answers), left)
+            return dict(self._answers)

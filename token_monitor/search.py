@@ -1,11 +1,11 @@
 """Looks for another credential of an account whose active one fails: asks all others, then the best of them twice."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
-from token_monitor.asking import Panel
+from token_monitor.asking import Panel, Round
 from token_monitor.core import failover as core
 from token_monitor.core.failover import Decision, FailoverRule, Health, Plan
 from token_monitor.core.ports import Clock
@@ -53,7 +53,7 @@ class Search:
 
     def everyone(self) -> Mapping[str, Poll]:
         """What each credential says; those that give no answer in time are left out."""
-        return self._panel.ask(self._labels, lambda _: False)
+        return self._panel.ask(self._labels).answers()
 
     def find(self, plan: Plan, active: str, health: Health, poll: Poll) -> Found:
         """What to do about the active credential, of which `poll` told that it is `health`.
@@ -61,46 +61,67 @@ class Search:
         Takes at most about 3 times the timeout of a poll.
         """
         started = self._clock.now().steady
-        answers = self._panel.ask(plan.ask, lambda polls: self._settled(plan, polls))
-        first = {**answers, active: poll}
-        found = {active: health} | self._healths(plan, answers)
+        asked = self._panel.ask(plan.ask)
+        first, known = {active: poll}, {active: health}
         if plan.why is not Why.TOPPED_UP:
-            return self._confirmed(plan, active, first, found, started)
-        decision = core.returning(found, self._earlier)
-        self._earlier = core.remember(self._earlier, found, active)
-        return Found(decision, first, answers.get(PRIMARY), self._note(found, first))
+            return self._confirmed(plan, active, asked, first, known, started)
+        answers = asked.answers()
+        first |= answers
+        known |= self._healths(plan, answers)
+        decision = core.returning(known, self._earlier)
+        self._earlier = core.remember(self._earlier, known, active)
+        return Found(decision, first, answers.get(PRIMARY), self._note(known, first))
 
     def _confirmed(
-        self, plan: Plan, active: str, first: Mapping[str, Poll], found: dict[str, Health], started: float
+        self, plan: Plan, active: str, asked: Round, first: dict[str, Poll], known: dict[str, Health], started: float
     ) -> Found:
         """What to do, after the active one and the best of the others were asked once more; if that fails, the next."""
-        known, polls, target = dict(found), dict(first), None
-        for label in tuple(core.pick(plan, found)):
+        second: dict[str, Poll] = {}
+        verdicts: dict[str, Health] = {}
+        target = None
+        for label in self._best_first(plan, asked, first, known):
             if self._clock.now().steady - started > 2 * self._timeout:
-                found[label] = _NO_ANSWER
+                verdicts[label] = _NO_ANSWER
                 continue
-            again = self._panel.ask((active, label), lambda _: False)
+            again = self._panel.ask((active, label)).answers()
             healths = self._healths(plan, again)
             known |= {one: health for one, health in healths.items() if health is not _NO_ANSWER}
-            polls |= again
-            found |= {one: core.second(one, healths, self._earlier) for one in (active, label)}
-            decision = core.conclude(label, found[active], found[label])
+            second |= again
+            verdicts |= {one: core.second(one, healths, self._earlier) for one in (active, label)}
+            decision = core.conclude(label, verdicts[active], verdicts[label])
             if decision is not None:
                 target = _read(again.get(label)) or first[label]
+                found = known | verdicts
                 break
         else:
+            found = dict.fromkeys(self._labels, _NO_ANSWER) | known | verdicts
             decision = core.nobody(plan, found[active], found)
-            found = dict.fromkeys(self._labels, _NO_ANSWER) | found
         self._earlier = core.remember(self._earlier, known, active)
-        return Found(decision, first, target, self._note(found, polls))
+        return Found(decision, first, target, self._note(found, first | second))
+
+    def _best_first(self, plan: Plan, asked: Round, first: dict[str, Poll], known: dict[str, Health]) -> Iterator[str]:
+        """Those that may do, as soon as it is known of each that none is better. Adds to `first` and `known`."""
+        tried: set[str] = set()
+        while True:
+            answers = asked.answers(lambda polls: self._settled(plan, polls, tried))
+            new = {label: poll for label, poll in answers.items() if label not in first}
+            first |= new
+            known |= self._healths(plan, new)
+            best = next((label for label in core.pick(plan, known) if label not in tried), None)
+            if best is None:
+                return
+            tried.add(best)
+            yield best
 
     def _note(self, found: Mapping[str, Health], polls: Mapping[str, Poll]) -> str:
         return ", ".join(_told(label, found[label], polls.get(label)) for label in self._labels if label in found)
 
-    def _settled(self, plan: Plan, polls: Mapping[str, Poll]) -> bool:
-        """Whether the first of those to be preferred is known: all before it have answered, and it is healthy."""
+    def _settled(self, plan: Plan, polls: Mapping[str, Poll], tried: Container[str]) -> bool:
+        """Whether the first of the others to be preferred is known: all before it have answered, and it is healthy."""
         found = self._healths(plan, polls)
         for label in plan.ask:
+            if label in tried:
+                continue
             if label not in found:
                 return False
             if found[label] is Health.HEALTHY:
