@@ -28,7 +28,7 @@ demo: $(VENV)/.runtime  ## set up, and watch an embedded provider run dry and be
 	$(BIN)/python -m token_monitor demo
 
 test: $(VENV)/.dev services  ## set up, and run every test but the campaigns
-	$(BIN)/pytest -n $(WORKERS) -m "not campaign and not image" $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not campaign and not image" $(PYTEST_ARGS)
 
 campaign: $(VENV)/.dev services  ## the long runs (many kills, many jumps of the clock)
 	$(BIN)/pytest -m campaign --timeout 3600 $(PYTEST_ARGS)
@@ -63,7 +63,7 @@ wheel-test: wheel services  ## run the tests against the built wheel
 	tar -c --exclude=./token_monitor --exclude=./.git --exclude=./$(VENV) --exclude=./$(WHEEL_VENV) --exclude=./dist \
 		--exclude='./.*_cache' --exclude=./.hypothesis --exclude=__pycache__ . | tar -x -C $(WHEEL_TREE)
 	cd $(WHEEL_TREE) && TOKEN_MONITOR_TESTED=wheel $(CURDIR)/$(WHEEL_VENV)/bin/pytest \
-		-n $(WORKERS) -m "not campaign and not image" $(PYTEST_ARGS)
+		-n $(WORKERS) --dist worksteal -m "not campaign and not image" $(PYTEST_ARGS)
 
 # Where containers cannot run, one line says why, and that is no failure.
 image-test: $(VENV)/.dev  ## build the images and run them, without a Docker engine (Debian, as root)

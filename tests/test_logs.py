@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,13 +22,27 @@ from token_monitor.logs import LEVELS, alert_line, configure
 from token_monitor.output import Output
 
 AT = datetime(2026, 4, 5, 10, tzinfo=UTC)
+URLLIB3 = logging.getLogger("urllib3")
 Logged = Callable[[], list[str]]
+
+
+@contextmanager
+def unconfigured() -> Iterator[None]:
+    """Logging as Python has it, and afterwards as it was."""
+    before = (logging.root.handlers, logging.root.level, URLLIB3.level, sys.excepthook, threading.excepthook)
+    URLLIB3.setLevel(logging.NOTSET)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        logging.root.handlers, sys.excepthook, threading.excepthook = before[0], before[3], before[4]
+        logging.root.setLevel(before[1])
+        URLLIB3.setLevel(before[2])
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[str, str], Logged]]:
     """Configures logging into a file; what it returns ends the output and gives the lines."""
-    before = (logging.root.handlers, logging.root.level, sys.excepthook, threading.excepthook)
     file = (tmp_path / "stdout").open("wb", buffering=0)
 
     def configured(level: str = "info", written_as: str = "json") -> Logged:
@@ -40,12 +55,9 @@ def start(tmp_path: Path) -> Iterator[Callable[[str, str], Logged]]:
 
         return lines
 
-    yield configured
+    with unconfigured():
+        yield configured
     file.close()
-    structlog.reset_defaults()
-    logging.root.handlers, sys.excepthook, threading.excepthook = before[0], before[2], before[3]
-    logging.root.setLevel(before[1])
-    logging.getLogger("urllib3").setLevel(logging.NOTSET)
 
 
 Start = Callable[..., Logged]
@@ -240,18 +252,12 @@ def test_an_exception_that_ends_the_process_is_an_error_line(start: Start) -> No
 def test_dropped_lines_are_confessed_in_the_same_format() -> None:
     read, write = os.pipe()
     output = Output(write)
-    before = (logging.root.handlers, logging.root.level, sys.excepthook, threading.excepthook)
-    try:
+    with unconfigured():
         configure(output, "info", "json")
         line = json.loads(output.render_dropped(7))
-    finally:
-        logging.root.handlers, sys.excepthook, threading.excepthook = before[0], before[2], before[3]
-        logging.root.setLevel(before[1])
-        logging.getLogger("urllib3").setLevel(logging.NOTSET)
-        structlog.reset_defaults()
-        output.close(10)
-        os.close(read)
-        os.close(write)
+    output.close(10)
+    os.close(read)
+    os.close(write)
     assert (line["level"], line["msg"], line["count"]) == ("warning", "Log lines dropped", 7)
 
 

@@ -71,6 +71,7 @@ class Broker:
     def freeze(self) -> None:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # a thread may else answer once more
 
     def thaw(self) -> None:
         assert self._process is not None
