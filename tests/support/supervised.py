@@ -70,6 +70,11 @@ class Supervised:
         done = subprocess.run(command, capture_output=True, check=False, env=self.environment, text=True, timeout=20)
         return done.stdout
 
+    def state(self, program: str) -> str:
+        """RUNNING, EXITED, FATAL, …"""
+        words = self.control("status", program).split()
+        return words[1] if words[:1] == [program] else ""
+
     def pid(self, program: str) -> int:
         """0 while it does not run."""
         answer = self.control("pid", program).strip()
