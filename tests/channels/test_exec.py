@@ -188,6 +188,20 @@ def test_what_a_program_says_is_bounded_redacted_and_printable(script: Script) -
     assert len(error.reason) < 400
 
 
+def test_a_program_reads_the_whole_alert_even_if_token_monitor_is_killed_meanwhile(tmp_path: Path) -> None:
+    begun, read = tmp_path / "begun", tmp_path / "read"
+    program = f"touch {begun}; sleep 0.3; cat >{read}.part; mv {read}.part {read}"
+    run = f"Runner().run(['sh', '-c', {program!r}], b'x' * 300000, {{}}, 9)"
+    code = f"from token_monitor.channels.process import Runner; {run}"
+    killed = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(begun.exists)
+    killed.kill()
+    killed.wait()
+    wait_for(read.exists)
+
+    assert read.stat().st_size == 300_000
+
+
 def test_a_program_that_floods_its_output_and_reads_nothing_ends_in_its_own_time(script: Script) -> None:
     channel = script("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 0")
     assert channel.send(low("x" * 300_000))

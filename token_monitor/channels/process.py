@@ -16,7 +16,6 @@ from attrs import define, field, frozen
 KEPT: Final = 4096
 GRACE: Final = 2.0
 _PIECE: Final = 64 << 10
-_PIPE: Final = 4096  # POSIX: a pipe that is ready for writing takes at least so much at once
 _LOOK_AGAIN: Final = 0.05  # where nothing announces the end of the program
 
 
@@ -48,9 +47,9 @@ class Runner:
         Raises OSError: it could not be started, with ECANCELED after `close`.
         """
         deadline = time.monotonic() + timeout
-        process = self._started(argv, env)
+        process = self._started(argv, stdin, env)
         in_time = False
-        with _Talk(process, stdin) as talk:
+        with _Talk(process) as talk:
             try:
                 in_time = talk.until_end(deadline)
                 if not in_time:
@@ -72,20 +71,23 @@ class Runner:
             if self._running is not None:
                 _signal_group(self._running, signal.SIGKILL)
 
-    def _started(self, argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    def _started(self, argv: Sequence[str], stdin: bytes, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         if self._closed:
             raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
         # Signals: Python's handlers end with exec, `restore_signals` undoes what Python ignores; nothing is masked.
-        process = subprocess.Popen(  # noqa: S603
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            env=env,
-            close_fds=True,
-            start_new_session=True,
-        )
+        with os.fdopen(os.memfd_create("stdin"), "w+b") as given:
+            given.write(stdin)  # whole before it starts: through a pipe it would read half an alert if we are killed
+            given.seek(0)
+            process = subprocess.Popen(  # noqa: S603
+                argv,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd="/",
+                env=env,
+                close_fds=True,
+                start_new_session=True,
+            )
         with self._lock:
             self._running = process
             if self._closed:  # meanwhile
@@ -105,10 +107,9 @@ def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) ->
 
 @define
 class _Talk:
-    """Feeds a program and reads what it says; what exceeds the bound is read and dropped."""
+    """Reads what a program says; what exceeds the bound is read and dropped."""
 
     _process: "subprocess.Popen[bytes]"
-    _stdin: bytes
     out: bytearray = field(factory=bytearray)
     err: bytearray = field(factory=bytearray)
     _selector: selectors.BaseSelector = field(factory=selectors.DefaultSelector)
@@ -116,13 +117,10 @@ class _Talk:
 
     def __enter__(self) -> "_Talk":
         process = self._process
-        assert process.stdin is not None
         for stream, kept in ((process.stdout, self.out), (process.stderr, self.err)):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream.fileno(), selectors.EVENT_READ, kept)
-        os.set_blocking(process.stdin.fileno(), False)
-        self._selector.register(process.stdin.fileno(), selectors.EVENT_WRITE)
         with suppress(OSError):  # an old kernel, or a container that forbids it
             self._end = os.pidfd_open(process.pid)
             self._selector.register(self._end, selectors.EVENT_READ)
@@ -132,7 +130,7 @@ class _Talk:
         self._selector.close()
         if self._end is not None:
             os.close(self._end)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdout, self._process.stderr):
             assert stream is not None
             with suppress(OSError):
                 stream.close()
@@ -154,23 +152,8 @@ class _Talk:
             time.sleep(min(wait, 0.01))
             return
         for key, _ in self._selector.select(wait):
-            if key.events & selectors.EVENT_WRITE:
-                self._write(key.fd)
-            elif key.fd != self._end:
+            if key.fd != self._end:
                 self._read(key.fd, key.data)
-
-    def _write(self, fd: int) -> None:
-        try:
-            self._stdin = self._stdin[os.write(fd, self._stdin[:_PIPE]) :]
-        except BlockingIOError:
-            return
-        except OSError:  # it does not want to know
-            self._stdin = b""
-        if not self._stdin:
-            self._selector.unregister(fd)
-            assert self._process.stdin is not None
-            with suppress(OSError):
-                self._process.stdin.close()
 
     def _read(self, fd: int, kept: bytearray) -> None:
         try:
