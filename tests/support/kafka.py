@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from struct import pack, unpack
 from types import TracebackType
 from typing import Self
 
@@ -80,6 +81,25 @@ class Broker:
     def create(self, topic: str, partitions: int = 1) -> None:
         where = ("--broker", f"tcp://{self.address}", "--partitions", str(partitions))
         subprocess.run([_TANSU, "topic", "create", *where, topic], check=True, capture_output=True, timeout=20)
+
+    def end(self, topic: str) -> int:
+        """The offset of the next record in the first partition.
+
+        Asked without librdkafka, which at a broker that is killed and started again may wait for itself, for ever, in
+        its own call for this and when it is destroyed. https://kafka.apache.org/protocol: ListOffsets, version 1.
+        """
+        name = topic.encode()
+        request = pack(">hhihiih", 2, 1, 0, -1, -1, 1, len(name)) + name + pack(">iiq", 1, 0, -1)
+        with socket.create_connection(("127.0.0.1", self.port), 10) as connection, connection.makefile("rb") as answer:
+            connection.sendall(pack(">i", len(request)) + request)
+            said = answer.read(4)
+            said = answer.read(*unpack(">i", said)) if said else b""
+        if len(said) < 18:
+            raise ConnectionError("ListOffsets: no answer")
+        error, _timestamp, offset = unpack(">hqq", said[-18:])
+        if error:
+            raise OSError(f"ListOffsets: error {error}")
+        return int(offset)
 
     def read(self, topic: str) -> list[Stored]:
         """All that is in `topic`, by partition and offset."""

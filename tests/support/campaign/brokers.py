@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
 from pika.exceptions import AMQPError
 
 from support.campaign.counterpart import Counterpart, Fault
@@ -116,7 +115,7 @@ class BrokerCounterpart(Counterpart):
 
     def _read_on(self, ended: threading.Event) -> None:
         while not ended.wait(0.1):
-            with self.reading, suppress(KafkaException, AMQPError):  # it is read again, at the end in earnest
+            with self.reading, suppress(OSError, AMQPError):  # it is read again, at the end in earnest
                 self.read()
 
 
@@ -139,34 +138,19 @@ class KafkaCounterpart(BrokerCounterpart):
         settings = {"bootstrap.servers": self.broker.address, "group.id": READER, "client.id": READER}
         self._consumer = Consumer(settings | {"enable.auto.commit": False, "log_level": 0})
         self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
-        self._admin = AdminClient({"bootstrap.servers": self.broker.address, "client.id": READER, "log_level": 0})
         self._next = 0
 
     def _leave(self) -> None:
         self._consumer.close()
 
     def read(self) -> None:
-        end = self._end()
+        end = self.broker.end(TOPIC)
         while self._next < end:
             record = self._consumer.poll(1.0)
             if record is not None and record.error() is None:
                 self._next = record.offset() + 1
                 headers = dict(record.headers() or [])
                 self.note(record.value(), headers["alert-id"].decode())
-
-    def _end(self) -> int:
-        """Asked again where librdkafka just replaces a broker's handle, or has not learnt yet of the topic."""
-        for _ in range(4):
-            with suppress(KafkaException, TimeoutError):
-                return self._watermark()
-            time.sleep(1)
-        return self._watermark()
-
-    def _watermark(self) -> int:
-        """The consumer's own `get_watermark_offsets` waits for ever for itself where a broker's answer is an error."""
-        partition = TopicPartition(TOPIC, 0)
-        asked = self._admin.list_offsets({partition: OffsetSpec.latest()}, request_timeout=5)
-        return int(asked[partition].result(10).offset)
 
     def killed(self) -> None:
         self._leave()
